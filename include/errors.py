@@ -1,0 +1,173 @@
+"""Every error VoiceMan raises on purpose, in one tree.
+
+::
+
+    VoiceManError
+    ├── SettingsError               a setting is missing or out of range
+    ├── InputError                  what was handed in can't be used; a retry can't heal it
+    │   ├── InvalidJobError         the job id, or what a job asks for
+    │   ├── InvalidNameError        a file name that can't be kept safely
+    │   ├── DuplicateRecordingError two recordings claim one name
+    │   ├── EmptyJobError           nothing lies under the job's prefix
+    │   ├── AudioError              not audio, empty, or cut off
+    │   ├── NoSpeechError           audio, but too little speech to transcribe
+    │   ├── LanguageError           a language that isn't offered
+    │   └── DocumentError           a transcript or analysis file that isn't one
+    ├── ModelError                  weights missing or not the expected bytes
+    ├── ToolError                   a program VoiceMan needs is missing or broke (ffmpeg, pango …)
+    ├── StorageError                S3 can't be reached or answered wrongly (a retry may heal it)
+    │   └── DigestMismatchError     bytes changed on the way: never retried silently
+    ├── StateError                  PostgreSQL can't be reached (a retry may heal it)
+    │   └── IllegalTransitionError  a recording may not go from this state to that one
+    ├── StackError                  the local stack can't start, stop or be found
+    └── JobFailedError              raised by the gate: at least one recording failed
+
+Each message is one sentence that says what, which file, and what to do. ``code`` is stable
+and goes into ``{file_id}_error.json``; ``retryable`` tells the task whether to try again.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AudioError",
+    "DigestMismatchError",
+    "DocumentError",
+    "DuplicateRecordingError",
+    "EmptyJobError",
+    "IllegalTransitionError",
+    "InputError",
+    "InvalidJobError",
+    "InvalidNameError",
+    "JobFailedError",
+    "LanguageError",
+    "ModelError",
+    "NoSpeechError",
+    "SettingsError",
+    "StackError",
+    "StateError",
+    "StorageError",
+    "ToolError",
+    "VoiceManError",
+]
+
+
+class VoiceManError(Exception):
+    """The root: catch this to catch everything VoiceMan raises on purpose."""
+
+    code: ClassVar[str] = "voiceman"
+    retryable: ClassVar[bool] = False
+
+
+class SettingsError(VoiceManError):
+    """A setting is missing or out of range."""
+
+    code = "settings"
+
+
+class InputError(VoiceManError):
+    """What was handed in can't be used; trying again gives the same result."""
+
+    code = "input"
+
+
+class InvalidJobError(InputError):
+    """The job id or one of the job's options is not acceptable."""
+
+    code = "invalid_job"
+
+
+class InvalidNameError(InputError):
+    """The file's name can't be kept safely (path parts, control characters, too long)."""
+
+    code = "invalid_name"
+
+
+class DuplicateRecordingError(InputError):
+    """Two files of one job claim the same ``file_id``."""
+
+    code = "duplicate_recording"
+
+
+class EmptyJobError(InputError):
+    """Nothing lies under ``incoming/{job_id}/`` and the job has no recordings."""
+
+    code = "empty_job"
+
+
+class AudioError(InputError):
+    """The file is empty, not audio, or its audio is cut off."""
+
+    code = "audio"
+
+
+class NoSpeechError(InputError):
+    """The recording decodes, but holds too little speech to transcribe."""
+
+    code = "no_speech"
+
+
+class LanguageError(InputError):
+    """A language was asked for that isn't offered."""
+
+    code = "language"
+
+
+class DocumentError(InputError):
+    """A JSON document isn't what its schema says, or isn't the one its digest names."""
+
+    code = "document"
+
+
+class ModelError(VoiceManError):
+    """Model weights are missing, or are not the bytes they should be."""
+
+    code = "model"
+
+
+class ToolError(VoiceManError):
+    """A program or library VoiceMan needs is missing or broke."""
+
+    code = "tool"
+    retryable = True
+
+
+class StorageError(VoiceManError):
+    """S3 can't be reached or answered with an error."""
+
+    code = "storage"
+    retryable = True
+
+
+class DigestMismatchError(StorageError):
+    """A copy's SHA-256 differs from its source's: the source was kept, the copy removed."""
+
+    code = "digest_mismatch"
+    retryable = False
+
+
+class StateError(VoiceManError):
+    """PostgreSQL can't be reached or refused a statement."""
+
+    code = "state"
+    retryable = True
+
+
+class IllegalTransitionError(StateError):
+    """The database refused a change of state."""
+
+    code = "illegal_transition"
+    retryable = False
+
+
+class StackError(VoiceManError):
+    """The local stack can't be started, stopped or found."""
+
+    code = "stack"
+
+
+class JobFailedError(VoiceManError):
+    """The gate's verdict: at least one recording of the job failed or is missing."""
+
+    code = "job_failed"

@@ -1,0 +1,180 @@
+"""The transcript: ``voiceman.transcript/1``, what ``{file_id}_transcript.json`` holds.
+
+All times are seconds from the start of the recording; scores and probabilities lie in 0–1.
+A value that was not measured is a :class:`NotMeasured` with its reason, never a default number.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from include.errors import DocumentError
+
+__all__ = [
+    "SCHEMA",
+    "Engine",
+    "NotMeasured",
+    "Quality",
+    "RecordingInfo",
+    "Segment",
+    "SpeakerInfo",
+    "Transcript",
+    "Word",
+    "load_transcript",
+]
+
+SCHEMA = "voiceman.transcript/1"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class NotMeasured(_Model):
+    """Stands where a value would be, had it been measured."""
+
+    measured: Literal[False] = False
+    reason: str
+
+
+class RecordingInfo(_Model):
+    """The file as received: found by probing it, not by trusting its name."""
+
+    sha256: str
+    """SHA-256 of the original file, hex."""
+    size_bytes: int
+    duration_s: float
+    """Seconds of audio decoded."""
+    container_duration_s: float | None
+    """Seconds the container declares; None when it declares none."""
+    container: str
+    codec: str
+    channels: int
+    sample_rate: int
+    """Hz, as stored."""
+    pcm_sha256: str
+    """SHA-256 of the decoded audio (16 kHz, 16-bit little-endian, channels interleaved)."""
+    decoder: str
+    """The program and version that decoded it, with the arguments that matter."""
+    messages: list[str] = Field(default_factory=list)
+    """What the decoder complained about, first lines only."""
+
+
+class Engine(_Model):
+    """What made the transcript; enough to make it again."""
+
+    name: str
+    versions: dict[str, str]
+    """Package versions: whisperx, faster-whisper, ctranslate2, torch …"""
+    model: str
+    """The model's name or directory name."""
+    weights: dict[str, str]
+    """SHA-256 by file of every weight used, hex."""
+    parameters: dict[str, Any]
+    """Every parameter that can change the text or the times."""
+    settings_digest: str
+    """SHA-256 over versions, weights and parameters: the artefact's key together with the input digest."""
+    device: str
+
+
+class Word(_Model):
+    """One word. ``start`` and ``end`` are None when no time could be found."""
+
+    text: str
+    start: float | None
+    end: float | None
+    score: float | None
+    """Mean probability the decoder gave the word's tokens, 0–1."""
+    timing: Literal["acoustic", "attention", "none"]
+    """Forced alignment, cross-attention, or no time at all."""
+
+
+class Segment(_Model):
+    """A stretch of one speaker's words."""
+
+    start: float
+    end: float
+    speaker: str | None
+    """``channel-1`` …; None when speakers were not separated."""
+    text: str
+    confidence: float | None
+    """exp(mean log-probability of the decoded tokens), 0–1; not a calibrated probability of being right."""
+    flags: list[str] = Field(default_factory=list)
+    words: list[Word] = Field(default_factory=list)
+
+
+class Quality(_Model):
+    """Measured on the decoded audio; over all channels unless said otherwise."""
+
+    speech_s: float
+    """Seconds that the voice activity detector takes for speech (mean over channels transcribed apart: sum)."""
+    snr_db: float | NotMeasured
+    """Speech level over the level of the non-speech parts, dB."""
+    bandwidth_hz: float | NotMeasured
+    """Frequency below which 99 % of the speech energy lies, Hz."""
+    clipping: float
+    """Share of samples at full scale, 0–1."""
+    missing_s: float
+    """Container duration less decoded duration, seconds, never below 0."""
+
+
+class SpeakerInfo(_Model):
+    """How speakers were told apart."""
+
+    method: Literal["channel", "none"]
+    speakers: list[str]
+    reason: str | None = None
+    """Why there is no speaker separation, when ``method`` is ``none``."""
+
+
+class Transcript(_Model):
+    """A whole recording's transcript."""
+
+    schema_: Literal["voiceman.transcript/1"] = Field(SCHEMA, alias="schema")
+    recording: RecordingInfo
+    language: str
+    """ISO 639-1 code the text was decoded in; ``und`` when there was no speech to tell it from."""
+    language_probability: float | NotMeasured
+    language_source: Literal["detected", "requested"]
+    engine: Engine
+    speakers: SpeakerInfo
+    segments: list[Segment]
+    empty_reason: str | None = None
+    """Why there are no segments."""
+    quality: Quality
+    created_at: str
+    """UTC, ISO 8601."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+
+    def to_json(self) -> str:
+        """JSON with stable key order, UTF-8, two-space indent."""
+        return json.dumps(self.model_dump(by_alias=True), ensure_ascii=False, indent=2) + "\n"
+
+
+def load_transcript(source: Path | bytes | str, *, name: str = "transcript") -> Transcript:
+    """Read and check a transcript.
+
+    Args:
+        source: a path, or the JSON itself.
+        name: what to call it in an error.
+
+    Raises:
+        DocumentError: unreadable, not JSON, or not a ``voiceman.transcript/1``.
+    """
+    label = str(source) if isinstance(source, Path) else name
+    try:
+        data = source.read_bytes() if isinstance(source, Path) else source
+        return Transcript.model_validate_json(data)
+    except OSError as error:
+        raise DocumentError(f"{label} can't be read ({error.strerror}); give the path of a transcript JSON.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise DocumentError(
+            f"{label} is not a {SCHEMA} document: {where}: {first['msg']}; make it with ./voiceman transcribe."
+        ) from error
