@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     max_audio_s: float = Field(6 * 3600.0, gt=0)
     """Longest recording accepted, in seconds."""
 
+    accept_damaged: bool = False
+    """Transcribe recordings of which seconds are missing (marked in the transcript) instead of refusing them."""
+
     report_language: Literal["ko", "en"] = "ko"
     """Language of ``{file_id}_report.pdf``; the other language is written beside it."""
 

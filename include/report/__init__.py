@@ -1,1 +1,10 @@
-"""TODO."""
+"""The report: Jinja2 → HTML → WeasyPrint PDF, in Korean and English.
+
+Nothing is fetched while rendering, all text is escaped, and the same inputs give the same bytes.
+"""
+
+from include.report.facts import Language, ReportFacts
+from include.report.render import RenderedReport, render_report, write_report
+from include.report.settings_digest import report_settings_digest
+
+__all__ = ["Language", "RenderedReport", "ReportFacts", "render_report", "report_settings_digest", "write_report"]

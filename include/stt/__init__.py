@@ -1,5 +1,7 @@
 """Speech to text: decode → speech regions → WhisperX → word times → transcript."""
 
+from include.stt.audio import SAMPLE_RATE, Probe, probe
+from include.stt.transcriber import Transcriber, engine_info, load_channels
 from include.stt.transcript import (
     SCHEMA,
     Engine,
@@ -12,16 +14,25 @@ from include.stt.transcript import (
     Word,
     load_transcript,
 )
+from include.stt.weights import file_sha256, install_base
 
 __all__ = [
+    "SAMPLE_RATE",
     "SCHEMA",
     "Engine",
     "NotMeasured",
+    "Probe",
     "Quality",
     "RecordingInfo",
     "Segment",
     "SpeakerInfo",
+    "Transcriber",
     "Transcript",
     "Word",
+    "engine_info",
+    "file_sha256",
+    "install_base",
+    "load_channels",
     "load_transcript",
+    "probe",
 ]

