@@ -34,7 +34,9 @@ def references(data: Path) -> dict[Path, str]:
     """Call → reference text, turns in order of their start."""
     calls = data / "ko_calls"
     rows = [json.loads(line) for line in (calls / "reference.jsonl").read_text().splitlines()]
-    return {calls / row["file"]: " ".join(t["text"] for t in sorted(row["turns"], key=lambda t: t["start"])) for row in rows}
+    return {
+        calls / row["file"]: " ".join(t["text"] for t in sorted(row["turns"], key=lambda t: t["start"])) for row in rows
+    }
 
 
 def plain_whisperx(files: list[Path]) -> tuple[dict[Path, str], float]:
@@ -82,14 +84,21 @@ def main() -> None:
     files = list(reference)
     ours, our_s = voiceman(files)
     plain, plain_s = plain_whisperx(files)
-    audio_s = sum(json.loads(line)["duration"] for line in (args.data / "ko_calls/reference.jsonl").read_text().splitlines())
+    audio_s = sum(
+        json.loads(line)["duration"] for line in (args.data / "ko_calls/reference.jsonl").read_text().splitlines()
+    )
     result = {
         "set": "ko_calls", "files": len(files), "audio_s": round(audio_s, 1), "engine": engine_info().model_dump(),
         "normaliser": normalise.__doc__,
         "voiceman": {**score(reference, ours), "s_per_audio_s": round(our_s / audio_s, 4)},
         "plain_whisperx": {**score(reference, plain), "s_per_audio_s": round(plain_s / audio_s, 4)},
     }  # fmt: skip
-    table = Table("ko_calls, same weights, same machine", "CER", "s per audio second", title=f"{len(files)} calls, {audio_s:.0f} s")
+    table = Table(
+        "ko_calls, same weights, same machine",
+        "CER",
+        "s per audio second",
+        title=f"{len(files)} calls, {audio_s:.0f} s",
+    )
     for name in ("voiceman", "plain_whisperx"):
         table.add_row(name, f"{result[name]['cer']:.1%}", f"{result[name]['s_per_audio_s']:.3f}")
     console.print(table)

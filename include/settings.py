@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import SettingsError
@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     notify_conn_id: str | None = None
     """Airflow HTTP connection that is told when a job ends (counts and ids only); none by default."""
 
+    api_user: str | None = None
+    """Airflow user for `./voiceman submit` on another Airflow than the local stack's."""
+
+    api_password: SecretStr | None = None
+    """That user's password."""
+
     ui_url: str = "http://127.0.0.1:8080"
     """Where people reach the Airflow UI; used in links."""
 
@@ -122,4 +128,6 @@ def get_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "VOICEMAN_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{name} is not valid: {first['msg']}; correct it in the environment or in .env.") from error
+        raise SettingsError(
+            f"{name} is not valid: {first['msg']}; correct it in the environment or in .env."
+        ) from error

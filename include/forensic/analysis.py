@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,7 +34,7 @@ __all__ = [
     "load_analysis",
 ]
 
-SCHEMA = "voiceman.analysis/1"
+SCHEMA: Final = "voiceman.analysis/1"
 
 
 class _Model(BaseModel):
@@ -58,7 +58,8 @@ class TaxonomyInfo(_Model):
     """Over the taxonomy's files, in name order."""
     languages: list[str]
     categories: dict[str, dict[str, str]]
-    """Category id → ``name_ko``, ``name_en``, ``reference`` (a lead to verify, not a legal opinion), ``verified_on``."""
+    """Category id → ``name_ko``, ``name_en``, ``reference`` (a lead to verify, not a legal opinion), ``verified_on``
+    (date on which a person checked the reference; empty until then)."""
 
 
 class Span(_Model):
@@ -109,6 +110,8 @@ class Finding(_Model):
     rule: str
     rule_version: str
     span: Span
+    related: list[Span] = Field(default_factory=list)
+    """The other passages that a combination of elements needed, for rules that look for one."""
     context: Context
     asr_confidence: float | None
     """The segment's decoder confidence, 0–1."""

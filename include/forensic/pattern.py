@@ -67,7 +67,9 @@ def compile_pattern(
     for word in source.split():
         if word.startswith("@"):
             if word[1:] not in sequences:
-                raise SettingsError(f"The pattern {source!r} names {word}, which the taxonomy doesn't define; define it.")
+                raise SettingsError(
+                    f"The pattern {source!r} names {word}, which the taxonomy doesn't define; define it."
+                )
             parts.append([_sequence(item, source, lists) for item in sequences[word[1:]]])
         else:
             parts.append([(_element(word, source, lists),)])
@@ -97,7 +99,9 @@ def _element(word: str, source: str, lists: Mapping[str, Sequence[str]]) -> _Ele
     for form in forms_part.split("|"):
         if form.startswith("$"):
             if form[1:] not in lists:
-                raise SettingsError(f"The pattern {source!r} names {form}, which the taxonomy doesn't define; define it.")
+                raise SettingsError(
+                    f"The pattern {source!r} names {form}, which the taxonomy doesn't define; define it."
+                )
             forms.update(lists[form[1:]])
         elif form.endswith("*") and form != "*":
             prefixes.append(form[:-1])
@@ -137,15 +141,20 @@ def _match(pattern: Pattern, index: int, tokens: Sequence[Token], position: int,
         ends = ends or (position > 0 and tokens[position].sentence != tokens[position - 1].sentence)
         return _match(pattern, index + 1, tokens, position, stop) if ends else None
     if element.gap:
-        for skipped in range(element.gap + 1):
-            end = _match(pattern, index + 1, tokens, position + skipped, stop)
-            if end is not None:
-                return end
-            if position + skipped >= stop or tokens[position + skipped].tag == "SF":
-                return None
-        return None
+        return _match_after_gap(pattern, index, tokens, position, stop)
     if position < stop and element.takes(tokens[position]):
         end = _match(pattern, index + 1, tokens, position + 1, stop)
         if end is not None:
             return end
     return _match(pattern, index + 1, tokens, position, stop) if element.optional else None
+
+
+def _match_after_gap(pattern: Pattern, index: int, tokens: Sequence[Token], position: int, stop: int) -> int | None:
+    """The same where ``pattern[index]`` is a gap: the shortest that lets the rest match."""
+    for skipped in range(pattern[index].gap + 1):
+        end = _match(pattern, index + 1, tokens, position + skipped, stop)
+        if end is not None:
+            return end
+        if position + skipped >= stop or tokens[position + skipped].tag == "SF":
+            break
+    return None

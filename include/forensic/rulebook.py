@@ -19,7 +19,18 @@ from include.errors import SettingsError
 from include.forensic.analysis import TaxonomyInfo
 from include.forensic.pattern import Pattern, compile_pattern
 
-__all__ = ["Action", "Category", "CompiledFilter", "CompiledRule", "Filter", "Rule", "Taxonomy", "load_taxonomy"]
+__all__ = [
+    "Action",
+    "Category",
+    "CompiledFilter",
+    "CompiledRule",
+    "CounterKind",
+    "Filter",
+    "Rule",
+    "Taxonomy",
+    "load_taxonomy",
+    "taxonomy_digest",
+]
 
 _DIRECTORY = Path(__file__).parent / "taxonomy"
 
@@ -45,8 +56,8 @@ class Filter(_Data):
     """Under which name it is shown as counter-evidence."""
     action: Action
     """What it does unless a rule says otherwise."""
-    scope: Literal["sentence", "nearby"] = "sentence"
-    """``sentence``: around the match. ``nearby``: also the passage before and the one after, any speaker."""
+    scope: Literal["sentence", "passage", "nearby"] = "sentence"
+    """``sentence`` or ``passage``: that of the match. ``nearby``: also the passages next to it, any speaker."""
     before: int = Field(20, ge=0)
     """Tokens before the match that it looks at."""
     after: int = Field(20, ge=0)
@@ -181,10 +192,13 @@ def load_taxonomy() -> Taxonomy:
         raise SettingsError(f"{_DIRECTORY / 'shared.yaml'} is missing; reinstall VoiceMan.")
     _check_ids(categories)
     filters = [CompiledFilter(item, _compiled(item.any_of, shared)) for item in shared.filters]
-    rules = [
-        _compiled_rule(category.id, rule, shared, filters) for category in categories for rule in category.rules
-    ]
+    rules = [_compiled_rule(category.id, rule, shared, filters) for category in categories for rule in category.rules]
     return Taxonomy(shared.version, digest.hexdigest(), categories, rules)
+
+
+def taxonomy_digest() -> str:
+    """SHA-256 (hex) over the taxonomy's files, in name order."""
+    return load_taxonomy().sha256
 
 
 def _parsed(path: Path, raw: bytes, model: type[_Shared] | type[_Family]) -> Any:
@@ -216,7 +230,9 @@ def _compiled_rule(category: str, rule: Rule, shared: _Shared, filters: list[Com
     own = [item for item in filters if item.data.language == rule.language]
     unknown = sorted(set(rule.filters) - {item.data.id for item in own})
     if unknown:
-        raise SettingsError(f"Rule {rule.id} names the filter {unknown[0]}, which its language doesn't have; define it.")
+        raise SettingsError(
+            f"Rule {rule.id} names the filter {unknown[0]}, which its language doesn't have; define it."
+        )
     chosen = [(item, rule.filters.get(item.data.id, item.data.action)) for item in own]
     return CompiledRule(
         category=category,

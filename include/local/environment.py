@@ -12,15 +12,35 @@ from urllib.parse import quote
 from include.errors import StackError
 from include.local.layout import Layout, StackState, load_state
 from include.local.ports import HOST
+from include.local.processes import SERVICE_VARIABLE, STACK_VARIABLE
 from include.local.secrets import ADMIN, Credentials, StackSecrets, load_secrets
 from include.settings import ROOT, get_settings
 
-__all__ = ["REGION", "admin_credentials", "base_environment", "load_stack_env", "s3_endpoint", "ui_url"]
+__all__ = [
+    "REGION",
+    "admin_credentials",
+    "base_environment",
+    "load_stack_env",
+    "s3_endpoint",
+    "stack_environment",
+    "ui_url",
+]
 
 REGION = "us-east-1"
 """SeaweedFS takes any; a fixed one keeps boto3 from looking for a configuration."""
 
-_INHERITED = ("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME")
+_INHERITED = (
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "LD_LIBRARY_PATH",
+    "LOGNAME",
+    "PATH",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "XDG_CACHE_HOME",
+)
 _INHERITED_PREFIXES = ("AIRFLOW_CONN_", "AIRFLOW_VAR_", "CUDA_", "HF_", "LC_", "NVIDIA_", "OMP_", "VOICEMAN_")
 
 
@@ -42,13 +62,16 @@ def base_environment(state: StackState) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name in _INHERITED or name.startswith(_INHERITED_PREFIXES) or name.lower().endswith("_proxy")
+        if name != SERVICE_VARIABLE
+        and (name in _INHERITED or name.startswith(_INHERITED_PREFIXES) or name.lower().endswith("_proxy"))
     }
+    no_proxy = ",".join(filter(None, (inherited.get("NO_PROXY", inherited.get("no_proxy", "")), HOST, "localhost")))
     return inherited | {
-        "VOICEMAN_STACK_ID": state.stack_id,
+        STACK_VARIABLE: state.stack_id,
         "SPT_NOENV": "1",  # setproctitle must not overwrite the environment: the stack finds its processes by it
         "PYTHONUNBUFFERED": "1",
-        "NO_PROXY": ",".join(filter(None, (inherited.get("NO_PROXY", inherited.get("no_proxy", "")), HOST, "localhost"))),
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
     }
 
 

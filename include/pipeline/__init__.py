@@ -1,1 +1,26 @@
-"""TODO."""
+"""The task bodies that the DAGs wire, and the planner."""
+
+from include.pipeline.claim import claim_job, load_manifest
+from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
+from include.pipeline.failing import fail_recording
+from include.pipeline.planner import batch_size, plan_batches, plan_run
+from include.pipeline.stages import analyze_batch, report_batch, transcribe_batch
+from include.pipeline.taskrun import TaskRun, task_run
+
+__all__ = [
+    "TaskRun",
+    "analyze_batch",
+    "batch_size",
+    "claim_job",
+    "fail_recording",
+    "judge",
+    "load_manifest",
+    "notify_end",
+    "plan_batches",
+    "plan_run",
+    "reconcile",
+    "report_batch",
+    "summarize_job",
+    "task_run",
+    "transcribe_batch",
+]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from include.errors import DocumentError, InvalidNameError
-from include.forensic.analysis import Analysis
+from include.forensic import Analysis
 from include.stt import Transcript
 
 __all__ = ["Language", "ReportFacts", "check_agreement"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from include.forensic.analysis import Analysis, VoiceMeasures
+from include.forensic import Analysis, VoiceMeasures
 from include.stt import NotMeasured, Transcript
 
 __all__ = ["Gap", "find_gaps"]

@@ -16,7 +16,9 @@ __all__ = ["Mark", "Strip", "Turn", "draw_strips", "peak_level"]
 
 WIDTH = 680.0
 """User units across; about the text width of an A4 page in CSS pixels."""
-_LEFT, _LANE, _TOP, _TURN, _AXIS = 62.0, 44.0, 16.0, 7.0, 20.0
+_LEFT, _LANE, _TOP, _TURN, _AXIS = 62.0, 44.0, 16.0, 11.0, 20.0
+_LABEL = 23.0
+"""Room for a label such as F001, user units."""
 _ROW_S = 900.0
 """Longest stretch on one strip, seconds: more would hide single words."""
 _TICKS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300)
@@ -105,15 +107,16 @@ def _marks(marks: Iterable[Mark], start: float, end: float, top: float, height: 
             continue
         x = _LEFT + max(mark.start - start, 0.0) * scale
         width = max((min(mark.end, end) - max(mark.start, start)) * scale, 1.6)
+        # A thin mark has no room for an outline; it is drawn denser instead.
+        look = 'fill-opacity="0.5"' if width < 4 else f'fill-opacity="0.22" stroke="{_MARK}" stroke-width="0.5"'
         yield (
-            f'<rect x="{x:.1f}" y="{top - 3:.1f}" width="{width:.1f}" height="{height + 3:.1f}" '
-            f'fill="{_MARK}" fill-opacity="0.22" stroke="{_MARK}" stroke-width="0.5"/>'
+            f'<rect x="{x:.1f}" y="{top - 3:.1f}" width="{width:.1f}" height="{height + 3:.1f}" fill="{_MARK}" {look}/>'
         )
         # Labels only where they don't run into each other; the table below has them all.
-        if x >= free_from:
-            at_end = x > WIDTH - 24
-            yield _text(WIDTH if at_end else x, top - 6, mark.label, anchor="end" if at_end else "start", fill=_MARK)
-            free_from = x + 26.0
+        label_x = min(x, WIDTH - _LABEL)
+        if label_x >= free_from:
+            yield _text(label_x, top - 6, mark.label, anchor="start", fill=_MARK)
+            free_from = label_x + _LABEL
 
 
 def _turns(turns: Iterable[Turn], start: float, end: float, top: float) -> Iterable[str]:

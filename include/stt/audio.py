@@ -117,7 +117,17 @@ def probe(path: Path, *, name: str | None = None) -> Probe:
         raise AudioError(f"{name} can't be read ({error.strerror}); check the path.") from error
     if size == 0:
         raise AudioError(f"{name} is empty (0 bytes); ask for the file again.")
-    command = [_tool("ffprobe"), "-v", "error", *_INPUT, "-of", "json", "-show_format", "-show_streams", _file_url(path)]
+    command = [
+        _tool("ffprobe"),
+        "-v",
+        "error",
+        *_INPUT,
+        "-of",
+        "json",
+        "-show_format",
+        "-show_streams",
+        _file_url(path),
+    ]
     try:
         run = subprocess.run(command, capture_output=True, timeout=120, check=False)
     except subprocess.TimeoutExpired as error:
@@ -183,7 +193,9 @@ def decode(path: Path, found: Probe, *, name: str | None = None) -> DecodedAudio
                 if len(data) > limit:
                     process.kill()
                     hours = get_settings().max_audio_s / 3600
-                    raise AudioError(f"{name} is longer than {hours:g} h (VOICEMAN_MAX_AUDIO_S); split it or raise the limit.")
+                    raise AudioError(
+                        f"{name} is longer than {hours:g} h (VOICEMAN_MAX_AUDIO_S); split it or raise the limit."
+                    )
             code = process.wait(_TIMEOUT_S)
         errors.seek(0)
         messages = _clean(errors.read(200_000).decode(errors="replace"), path)

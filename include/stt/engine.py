@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import zlib
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelError
@@ -70,16 +72,23 @@ class SpeechModel:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         settings = get_settings()
         path, self.device = model_path(settings.whisper_model), resolve_device()
+        for noisy in ("whisperx", "lightning", "lightning_fabric", "lightning.pytorch"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        with redirect_stdout(sys.stderr):  # WhisperX prints; our standard output belongs to the caller
+            self._load(path)
+
+    def _load(self, path: str) -> None:
         import torch
         from whisperx.asr import load_model
         from whisperx.vads import Pyannote
 
+        settings = get_settings()
         torch.set_num_threads(settings.cpu_threads)
-        vad = Pyannote(
-            torch.device(self.device), token=None, model_fp=str(vad_weights()), chunk_size=settings.vad_chunk_s,
-            vad_onset=0.5, vad_offset=0.363,
-        )  # fmt: skip
         try:
+            vad = Pyannote(
+                torch.device(self.device), token=None, model_fp=str(vad_weights()), chunk_size=settings.vad_chunk_s,
+                vad_onset=0.5, vad_offset=0.363,
+            )  # fmt: skip
             self._pipeline = load_model(
                 path,
                 self.device,
@@ -91,7 +100,9 @@ class SpeechModel:
                 threads=settings.cpu_threads,
             )
         except (RuntimeError, ValueError, OSError) as error:
-            raise ModelError(f"The Whisper model {path} can't be loaded ({error}); check VOICEMAN_WHISPER_MODEL.") from error
+            raise ModelError(
+                f"The Whisper model {path} can't be loaded ({error}); check VOICEMAN_WHISPER_MODEL."
+            ) from error
         self._model = self._pipeline.model
 
     def speech_regions(self, audio: NDArray[np.float32]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
@@ -159,9 +170,13 @@ class SpeechModel:
     def _tokenizer(self, language: str) -> Any:
         from faster_whisper.tokenizer import Tokenizer
 
-        return Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language)
+        return Tokenizer(
+            self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language
+        )
 
-    def _decode_batch(self, encoded: Any, frames: list[int], batch: Sequence[Chunk], language: str) -> list[DecodedChunk]:
+    def _decode_batch(
+        self, encoded: Any, frames: list[int], batch: Sequence[Chunk], language: str
+    ) -> list[DecodedChunk]:
         tokenizer, options = self._tokenizer(language), self._pipeline.options
         prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True)
         results = self._model.model.generate(
@@ -217,5 +232,7 @@ def _words(found: list[dict[str, Any]], start: float, end: float) -> list[Word]:
         first = min(start + float(one["start"]), end)
         last = min(max(start + float(one["end"]), first), end)
         score = min(max(float(one["probability"]), 0.0), 1.0)
-        words.append(Word(text=one["word"], start=round(first, 3), end=round(last, 3), score=round(score, 4), timing="attention"))
+        words.append(
+            Word(text=one["word"], start=round(first, 3), end=round(last, 3), score=round(score, 4), timing="attention")
+        )
     return words

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from include.stt.engine import SpeechModel, resolve_compute_type, resolve_device
 from include.stt.quality import measure_quality
 from include.stt.transcript import Engine, NotMeasured, RecordingInfo, Segment, SpeakerInfo, Transcript
 from include.stt.weights import file_sha256, weights_digests
-from include.stt.words import DecodedChunk, to_segments
+from include.stt.words import DecodedChunk, snap_to_speech, to_segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,10 @@ def _as_float(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
 def _mixed(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
     import numpy as np
 
-    return pcm[:, 0] if pcm.shape[1] == 1 else np.mean(pcm, axis=1, dtype=np.float32).astype(np.int16)
+    if pcm.shape[1] == 1:
+        return pcm[:, 0]
+    mixed: NDArray[np.int16] = np.asarray(np.mean(pcm, axis=1, dtype=np.float32)).astype(np.int16)
+    return mixed
 
 
 class Transcriber:
@@ -134,7 +138,7 @@ class Transcriber:
         spoken, probability = ("und" if language == "auto" else language), None
         if empty is None:
             decoded, spoken, probability = self.model.decode(channels, chunks, language)
-        segments = _in_order(decoded, plan)
+        segments = _in_order(decoded, regions, plan)
         if empty is None and not segments:
             empty = "the decoder found no words in what the voice activity detector takes for speech"
         return Transcript(
@@ -171,15 +175,19 @@ def _too_little(speech_s: float) -> str | None:
 def _probability(value: float | None, language: str) -> float | NotMeasured:
     if value is not None:
         return value
-    return NotMeasured(reason="no speech to tell the language from" if language == "auto" else "the language was requested")
+    return NotMeasured(
+        reason="no speech to tell the language from" if language == "auto" else "the language was requested"
+    )
 
 
-def _in_order(decoded: list[DecodedChunk], plan: ChannelPlan) -> list[Segment]:
-    segments = [
-        segment
-        for chunk in decoded
-        for segment in to_segments(chunk, f"channel-{chunk.channel + 1}" if plan.split else None)
-    ]
+def _in_order(
+    decoded: list[DecodedChunk], regions: list[list[tuple[float, float]]], plan: ChannelPlan
+) -> list[Segment]:
+    segments: list[Segment] = []
+    for chunk in decoded:
+        near = [(start, end) for start, end in regions[chunk.channel] if start < chunk.end and end > chunk.start]
+        timed = replace(chunk, words=snap_to_speech(chunk.words, near))
+        segments += to_segments(timed, f"channel-{chunk.channel + 1}" if plan.split else None)
     return sorted(segments, key=lambda segment: (segment.start, segment.end))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,7 +27,7 @@ __all__ = [
     "load_transcript",
 ]
 
-SCHEMA = "voiceman.transcript/1"
+SCHEMA: Final = "voiceman.transcript/1"
 
 
 class _Model(BaseModel):

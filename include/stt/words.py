@@ -8,10 +8,14 @@ alignment heads): onset error median 0.15 s, 90th percentile 0.34 s (DESIGN §5)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from include.stt.transcript import Segment, Word
 
-__all__ = ["DecodedChunk", "to_segments"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["DecodedChunk", "snap_to_speech", "to_segments"]
 
 _SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
 _PAUSE_S = 0.8
@@ -33,6 +37,30 @@ class DecodedChunk:
     flags: list[str]
 
 
+def snap_to_speech(words: list[Word], regions: Sequence[tuple[float, float]]) -> list[Word]:
+    """Keep each word inside the speech region it overlaps most.
+
+    Attention gives a pause to the word after it: a word that reaches over a gap the voice activity detector found
+    keeps only the part in one region. A word that lies wholly in a gap keeps its times.
+
+    Args:
+        words: in order, absolute seconds.
+        regions: speech of the same channel, (start, end) seconds, in order and disjoint.
+    """
+    snapped = []
+    for word in words:
+        if word.start is None or word.end is None:
+            snapped.append(word)
+            continue
+        shared = [(min(word.end, end) - max(word.start, start), start, end) for start, end in regions]
+        longest, start, end = max(shared, default=(0.0, 0.0, 0.0))
+        if longest > 0:
+            times = {"start": round(max(word.start, start), 3), "end": round(min(word.end, end), 3)}
+            word = word.model_copy(update=times)  # noqa: PLW2901 - the corrected word takes its place
+        snapped.append(word)
+    return snapped
+
+
 def to_segments(chunk: DecodedChunk, speaker: str | None) -> list[Segment]:
     """Cut a chunk's words into sentences: at closing punctuation, at a pause, and after 12 s.
 
@@ -46,7 +74,14 @@ def to_segments(chunk: DecodedChunk, speaker: str | None) -> list[Segment]:
             return []
         flags = [*chunk.flags, "no_word_times"]
         return [
-            Segment(start=chunk.start, end=chunk.end, speaker=speaker, text=chunk.text.strip(), confidence=confidence, flags=flags)
+            Segment(
+                start=chunk.start,
+                end=chunk.end,
+                speaker=speaker,
+                text=chunk.text.strip(),
+                confidence=confidence,
+                flags=flags,
+            )
         ]
     groups: list[list[Word]] = [[]]
     for word in chunk.words:

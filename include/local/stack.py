@@ -1,0 +1,259 @@
+"""``up``, ``down`` and ``status``: PostgreSQL, S3 and Airflow on this machine, in the right order."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from include.errors import StackError
+from include.local import airflow
+from include.local.environment import s3_endpoint, ui_url
+from include.local.layout import Layout, StackState, load_state, locked
+from include.local.ports import HOST, choose_ports
+from include.local.postgres import ensure_cluster, ensure_databases, place_server
+from include.local.processes import end_processes, stack_processes
+from include.local.s3 import ensure_bucket, remove_stale_sockets, write_identities
+from include.local.secrets import ADMIN, StackSecrets, make_secrets
+from include.local.supervisor import SERVICES, Supervisor, write_configuration
+
+__all__ = ["ServiceStatus", "StackInfo", "down", "status", "up"]
+
+DATABASE_TIMEOUT_S = 60.0
+S3_TIMEOUT_S = 60.0
+AIRFLOW_TIMEOUT_S = 180.0
+HEAL_TIMEOUT_S = 60.0
+"""Seconds; a cold start on a busy two-core machine takes a tenth of it."""
+
+
+@dataclass(frozen=True)
+class StackInfo:
+    """A running stack; no secrets (see ``admin_credentials`` and ``load_stack_env``)."""
+
+    ui_url: str
+    admin_user: str
+    s3_endpoint: str
+    database_port: int
+    home: Path
+    secrets_file: Path
+    logs: Path
+    already_up: bool
+    """True when ``up`` found everything running and healthy."""
+    seconds: float
+    """How long ``up`` took."""
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One line of the status table."""
+
+    name: str
+    state: str
+    """``healthy``, ``starting``, ``unhealthy`` or ``stopped``."""
+    address: str | None
+    pid: int | None
+    uptime_s: float | None
+    memory_mb: float | None
+    """Memory of the service and its children, MiB; pages shared by n processes count 1/n in each (PSS)."""
+    log: Path
+
+
+def up(progress: Callable[[str], None] = lambda _: None) -> StackInfo:
+    """Start what isn't running, wait until all of it is healthy, and say where it is.
+
+    Args:
+        progress: called with one short line before each step.
+
+    Raises:
+        StackError: something can't start; what was started is ended again, and the log is named.
+    """
+    began = time.monotonic()
+    layout = Layout.current()
+    layout.create()
+    with locked(layout):
+        state = load_state(layout) or StackState()
+        secrets = make_secrets(layout)
+        already_up = _all_healthy(layout, state)
+        if not already_up and not _heal(layout, state, progress):
+            _end_everything(layout, state)
+            state.ports = choose_ports(state.ports)
+            state.save(layout)
+            try:
+                _start(layout, state, secrets, progress)
+            except BaseException:
+                # An interrupted start (Ctrl-C too) must leave nothing behind.
+                _end_everything(layout, state)
+                raise
+    return StackInfo(
+        ui_url=ui_url(state), admin_user=ADMIN, s3_endpoint=s3_endpoint(state), database_port=state.ports["postgres"],
+        home=layout.home, secrets_file=layout.secrets_file, logs=layout.logs, already_up=already_up,
+        seconds=time.monotonic() - began,
+    )  # fmt: skip
+
+
+def down(progress: Callable[[str], None] = lambda _: None) -> int:
+    """Stop the stack and make sure that nothing of it is left; the number of processes that were running.
+
+    Raises:
+        StackError: a process can't be ended.
+    """
+    layout = Layout.current()
+    if not layout.home.is_dir():
+        return 0
+    with locked(layout):
+        state = load_state(layout)
+        return 0 if state is None else _end_everything(layout, state, progress)
+
+
+def status() -> list[ServiceStatus]:
+    """How each service is, in starting order.
+
+    Raises:
+        StackError: the stack's files can't be used.
+    """
+    layout = Layout.current()
+    state = load_state(layout)
+    manager = None if state is None else Supervisor(layout, state)
+    if state is None or manager is None or not manager.running():
+        return [ServiceStatus(name, "stopped", None, None, None, None, layout.log(name)) for name in SERVICES]
+    report = airflow.health(state)
+    known = manager.processes()
+    return [_service_status(layout, state, name, known[name], report) for name in SERVICES]
+
+
+def _start(layout: Layout, state: StackState, secrets: StackSecrets, progress: Callable[[str], None]) -> None:
+    server = place_server(layout, state)
+    progress("PostgreSQL")
+    ensure_cluster(server, layout, secrets)
+    write_identities(layout, secrets)
+    airflow.write_passwords(layout, secrets)
+    write_configuration(layout, state, server)
+    manager = Supervisor(layout, state)
+    manager.start()
+    manager.start_service("postgres")
+    manager.start_service("s3")
+    ensure_databases(state, secrets, timeout_s=DATABASE_TIMEOUT_S, log=layout.log("postgres"))
+    progress("S3")
+    ensure_bucket(state, secrets, timeout_s=S3_TIMEOUT_S, log=layout.log("s3"))
+    progress("Airflow: database")
+    airflow.prepare_database(layout, state, secrets)
+    # The API server first: the others and every task talk to it.
+    progress("Airflow: API server")
+    _start_part(layout, state, manager, ["api-server"])
+    progress("Airflow: DAG processor, scheduler, triggerer")
+    _start_part(layout, state, manager, ["dag-processor", "scheduler", "triggerer"])
+
+
+def _start_part(layout: Layout, state: StackState, manager: Supervisor, services: list[str]) -> None:
+    since = datetime.now(UTC)
+    for service in services:
+        manager.start_service(service)
+    for service in services:
+        airflow.wait_for_part(layout, state, service, since, timeout_s=AIRFLOW_TIMEOUT_S)
+
+
+def _end_everything(layout: Layout, state: StackState, progress: Callable[[str], None] = lambda _: None) -> int:
+    """Stop gracefully in reverse order while the manager answers, then end by id whatever is left."""
+    count = len(stack_processes(state.stack_id))
+    manager = Supervisor(layout, state)
+    if manager.running():
+        for service in reversed(SERVICES):
+            progress(service)
+            manager.stop_service(service)
+        manager.shut_down()
+        _wait_until_gone(state, 10)
+    _end_leftovers(state)
+    if state.ports:
+        remove_stale_sockets(state)
+    shutil.rmtree(layout.sockets(state.stack_id), ignore_errors=True)
+    return count
+
+
+def _wait_until_gone(state: StackState, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while stack_processes(state.stack_id) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _end_leftovers(state: StackState) -> None:
+    """End every process with the stack's id; databases get their time to shut down in order.
+
+    More than once: a process may be forked while the others are being ended.
+    """
+    for _ in range(3):
+        left = stack_processes(state.stack_id)
+        if not left:
+            return
+        end_processes(left, grace_s=10)
+    pids = ", ".join(str(process.pid) for process in stack_processes(state.stack_id))
+    if pids:
+        raise StackError(f"The stack's processes {pids} keep coming back; end them by hand with kill -9.")
+
+
+def _heal(layout: Layout, state: StackState, progress: Callable[[str], None]) -> bool:
+    """When the manager is there, start what stands still and wait for the rest; running tasks go on.
+
+    False when the manager is gone or a service doesn't become healthy: then start anew.
+    """
+    manager = Supervisor(layout, state)
+    if not state.ports or not manager.running():
+        return False
+    progress("waiting for the services that are starting")
+    for service, entry in manager.processes().items():
+        if entry["statename"] in ("STOPPED", "EXITED", "FATAL"):
+            manager.start_service(service)
+    deadline = time.monotonic() + HEAL_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if _all_healthy(layout, state):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def _all_healthy(layout: Layout, state: StackState) -> bool:
+    if not state.ports or not Supervisor(layout, state).running():
+        return False
+    return all(service.state == "healthy" for service in status())
+
+
+def _service_status(
+    layout: Layout, state: StackState, name: str, entry: dict[str, object], report: airflow.HealthReport | None
+) -> ServiceStatus:
+    pid = int(str(entry["pid"])) or None
+    started = datetime.fromtimestamp(int(str(entry["start"])), UTC)
+    running = entry["statename"] == "RUNNING"
+    ports = {"postgres": "postgres", "s3": "s3", "api-server": "ui"}
+    address = f"{HOST}:{state.ports[ports[name]]}" if name in ports else None
+    if not running:
+        word = "starting" if entry["statename"] in ("STARTING", "BACKOFF") else "stopped"
+    elif name in ("postgres", "s3"):
+        word = "healthy" if _listens(address or "") else "unhealthy"
+    else:
+        word = "healthy" if airflow.part_is_healthy(report, name, started) else "unhealthy"
+    uptime = (datetime.now(UTC) - started).total_seconds() if running else None
+    return ServiceStatus(name, word, address, pid, uptime, _memory_mb(pid), layout.log(name))
+
+
+def _listens(address: str) -> bool:
+    host, port = address.rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _memory_mb(pid: int | None) -> float | None:
+    if pid is None:
+        return None
+    try:
+        process = psutil.Process(pid)
+        return sum(float(p.memory_full_info().pss) for p in (process, *process.children(recursive=True))) / 2**20
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None

@@ -1,0 +1,226 @@
+"""The bodies of transcribe, analyze and report: one batch, recording by recording.
+
+A recording whose artefact for exactly this input and these settings exists and verifies is not done again.
+Bad input fails alone; what a retry may heal is tried again by the task, and failed on the last try.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include import __version__, forensic, report, state, stt
+from include.errors import DigestMismatchError, NoSpeechError, StateError, StorageError, VoiceManError
+from include.manifest import ArtefactRef, State
+from include.pipeline.failing import fail_recording, reason_of
+from include.pipeline.keys import transcript_digest
+from include.settings import get_settings
+from include.storage import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from include.manifest import Batch, Recording
+    from include.pipeline.taskrun import TaskRun
+    from include.storage import Store
+
+__all__ = ["analyze_batch", "report_batch", "transcribe_batch"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    name: str
+    entry: State
+    working: State
+    done: State
+
+
+_TRANSCRIBE = _Stage("transcribe", State.STT_QUEUE, State.STT_PROCESSING, State.FORENSIC_QUEUE)
+_ANALYZE = _Stage("analyze", State.FORENSIC_QUEUE, State.FORENSIC_PROCESSING, State.REPORT_QUEUE)
+_REPORT = _Stage("report", State.REPORT_QUEUE, State.REPORT_GENERATING, State.COMPLETED)
+
+
+def _each(store: Store, batch: Batch, run: TaskRun, stage: _Stage, work: Callable[[Recording], None]) -> int:
+    """Run one stage over a batch; returns how many recordings reached its end."""
+    again: list[Exception] = []
+    total = len(batch.file_ids)
+    for number, file_id in enumerate(batch.file_ids, start=1):
+        row = state.recordings_of(batch.job_id, [file_id])[file_id]
+        if row.state.terminal or row.reached(stage.done) or not row.reached(stage.entry):
+            log.info("%s %d/%d: %s is %s, nothing to do", stage.name, number, total, file_id, row.state)
+            continue
+        started = time.perf_counter()
+        state.advance(row.recording, stage.working, run.actor)
+        try:
+            work(row.recording)
+        except (StorageError, StateError) as error:
+            if not isinstance(error, DigestMismatchError):
+                raise  # the store or the database is away: nothing about this recording; the task tries again
+            _fail(store, row.recording, run, stage, error)
+        except Exception as error:  # one recording must never take its neighbours down
+            if (isinstance(error, VoiceManError) and not error.retryable) or run.last_try:
+                _fail(store, row.recording, run, stage, error)
+            else:
+                log.exception("%s of %s failed; the task will try again", stage.name, file_id)
+                again.append(error)
+        else:
+            state.advance(row.recording, stage.done, run.actor)
+            log.info("%s %d/%d: %s done in %.1f s", stage.name, number, total, file_id, time.perf_counter() - started)
+    if again:
+        raise again[0]
+    rows = state.recordings_of(batch.job_id, batch.file_ids).values()
+    return sum(row.reached(stage.done) for row in rows)
+
+
+def _fail(store: Store, recording: Recording, run: TaskRun, stage: _Stage, error: Exception) -> None:
+    if not isinstance(error, VoiceManError):
+        log.error("%s of %s broke", stage.name, recording.file_id, exc_info=error)
+    code, message = reason_of(error, stage.name)
+    fail_recording(store, recording, run.actor, stage=stage.name, code=code, message=message)
+
+
+@contextmanager
+def _working_copy(store: Store, recording: Recording) -> Iterator[Path]:
+    """The recording as a local file, its digest verified."""
+    with tempfile.TemporaryDirectory(prefix="voiceman-") as folder:
+        path = Path(folder) / "recording"
+        key = layout.processing_key(recording.job_id, recording.name)
+        digest = store.download(key, path)
+        if digest != recording.sha256:
+            raise DigestMismatchError(
+                f"The working copy {store.uri(key)} is not the recording that was claimed (SHA-256 {digest}); "
+                "its original lies untouched under originals/."
+            )
+        yield path
+
+
+def _done_before(store: Store, recording: Recording, kind: str, digest: str) -> bool:
+    """True when the artefact of this kind was made with these settings and still verifies."""
+    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
+    if made is None or made.settings_digest != digest:
+        return False
+    key = store.key(made.ref.uri)
+    return store.exists(key) and store.sha256(key) == made.ref.sha256
+
+
+def _save(store: Store, recording: Recording, kind: str, data: bytes, digest: str, *, hit: bool = False) -> ArtefactRef:
+    types = {"json": "application/json", "pdf": "application/pdf", "html": "text/html; charset=utf-8"}
+    key = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
+    ref = store.write(key, data, content_type=types[kind.rsplit(".", 1)[-1]])
+    state.save_artefact(recording, state.Artefact(kind, ref, digest, hit))
+    return ref
+
+
+def transcribe_batch(store: Store, batch: Batch, language: str, run: TaskRun) -> int:
+    """Transcribe a batch; the model is loaded once, and only if a recording needs it.
+
+    Returns:
+        How many recordings have a transcript now.
+    """
+    transcribers: list[stt.Transcriber] = []  # made by the first recording that needs it, shared by the rest
+
+    def work(recording: Recording) -> None:
+        digest = transcript_digest(language)
+        if _done_before(store, recording, "transcript.json", digest):
+            return
+        key, hit = layout.cache_transcript_key(recording.sha256, digest), True
+        if not store.exists(key):
+            hit = False
+            if not transcribers:
+                transcribers.append(stt.Transcriber())
+            with _working_copy(store, recording) as path:
+                made = transcribers[0].transcribe(path, language=language, name=recording.name)
+            store.write(key, made.to_json().encode())
+        data = store.read(key)
+        transcript = stt.load_transcript(data, name=store.uri(key))
+        if transcript.recording.sha256 != recording.sha256:
+            raise DigestMismatchError(
+                f"{store.uri(key)} is a transcript of another recording; delete it and try again."
+            )
+        if transcript.empty_reason is not None:
+            raise NoSpeechError(f"{recording.name} holds too little speech: {transcript.empty_reason}.")
+        _save(store, recording, "transcript.json", data, digest, hit=hit)
+
+    return _each(store, batch, run, _TRANSCRIBE, work)
+
+
+def _read_artefact(store: Store, recording: Recording, kind: str) -> tuple[bytes, ArtefactRef]:
+    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
+    if made is None:
+        raise StateError(f"{recording.file_id} of job {recording.job_id} has no {kind} although its stage is done.")
+    return store.read(store.key(made.ref.uri), sha256=made.ref.sha256), made.ref
+
+
+def analyze_batch(store: Store, batch: Batch, run: TaskRun) -> int:
+    """Analyse a batch; returns how many recordings have an analysis now."""
+
+    def work(recording: Recording) -> None:
+        data, ref = _read_artefact(store, recording, "transcript.json")
+        digest = forensic.settings_digest() + ref.sha256[:16]
+        if _done_before(store, recording, "forensic.json", digest):
+            return
+        transcript = stt.load_transcript(data, name=ref.uri)
+        with _working_copy(store, recording) as path:
+            channels = stt.load_channels(path, name=recording.name)
+        analysis = forensic.analyze_transcript(
+            transcript,
+            transcript_name=f"{recording.file_id}_transcript.json",
+            transcript_sha256=ref.sha256,
+            channels=channels,
+            sample_rate=stt.SAMPLE_RATE,
+        )
+        _save(store, recording, "forensic.json", analysis.to_json().encode(), digest)
+
+    return _each(store, batch, run, _ANALYZE, work)
+
+
+def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
+    """Render the reports and move everything finished to ``completed/``; returns how many are completed."""
+
+    def work(recording: Recording) -> None:
+        transcript_data, transcript_ref = _read_artefact(store, recording, "transcript.json")
+        analysis_data, analysis_ref = _read_artefact(store, recording, "forensic.json")
+        digest = report.report_settings_digest() + analysis_ref.sha256[:16]
+        transcript = stt.load_transcript(transcript_data, name=transcript_ref.uri)
+        analysis = forensic.load_analysis(analysis_data, name=analysis_ref.uri)
+        row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
+        facts = report.ReportFacts(
+            job_id=recording.job_id,
+            file_id=recording.file_id,
+            file_name=recording.name,
+            sha256=recording.sha256,
+            size_bytes=recording.size_bytes,
+            received_at=row.received_at.astimezone(UTC).isoformat(timespec="seconds"),
+            run_id=run.run_id,
+            software_version=__version__,
+            generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        with tempfile.TemporaryDirectory(prefix="voiceman-report-") as folder:
+            primary = get_settings().report_language
+            for path in report.write_report(transcript, analysis, facts, Path(folder), primary=primary):
+                kind = path.name.removeprefix(f"{recording.file_id}_")
+                if not _done_before(store, recording, kind, digest):
+                    _save(store, recording, kind, path.read_bytes(), digest)
+        _complete(store, recording)
+
+    return _each(store, batch, run, _REPORT, work)
+
+
+def _complete(store: Store, recording: Recording) -> None:
+    """Move the artefacts from ``processing/`` to ``completed/`` and drop the working copy (the original stays)."""
+    for kind, made in state.artefacts(recording.job_id, recording.file_id)[recording.file_id].items():
+        target = layout.completed_key(recording.job_id, f"{recording.file_id}_{kind}")
+        if store.key(made.ref.uri) != target:
+            store.copy(store.key(made.ref.uri), target, sha256=made.ref.sha256)
+            moved = ArtefactRef(uri=store.uri(target), sha256=made.ref.sha256)
+            state.save_artefact(recording, state.Artefact(kind, moved, made.settings_digest, made.cache_hit))
+            store.delete(store.key(made.ref.uri))
+    store.delete(layout.processing_key(recording.job_id, recording.name))

@@ -1,0 +1,38 @@
+"""Who is acting: a task instance of Airflow, as the state machine records it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.state import Actor
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["TaskRun", "task_run"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """This try of this task."""
+
+    actor: Actor
+    last_try: bool
+    """True when Airflow will not try again: what can't be finished now is failed now."""
+
+    @property
+    def run_id(self) -> str:
+        """The DAG run's id."""
+        return self.actor.run_id
+
+
+def task_run(context: Context) -> TaskRun:
+    """Read the acting task from Airflow's context."""
+    ti = context["ti"]
+    index = getattr(ti, "map_index", -1)
+    name = f"{ti.dag_id}.{ti.task_id}" + (f"[{index}]" if index is not None and index >= 0 else "")
+    return TaskRun(Actor(str(ti.run_id), ti.try_number, name), last_try=ti.try_number > ti.max_tries)

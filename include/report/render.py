@@ -1,0 +1,192 @@
+"""Documents in, HTML and PDF out. Nothing is fetched, all text is escaped, the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.errors import ToolError
+from include.report.attachments import attachments_of
+from include.report.facts import Language, ReportFacts, check_agreement
+from include.report.fonts import require_hangul_font, write_out_undrawable
+from include.report.settings_digest import PACKAGE, report_settings_digest, report_versions
+from include.report.strings import keep_words, load_strings
+from include.report.text import clean, clock, instant, number
+from include.report.view import build_view
+from include.forensic import Analysis
+from include.stt import Transcript
+
+if TYPE_CHECKING:
+    import jinja2
+
+__all__ = ["RenderedReport", "render_report", "write_report"]
+
+PDF_VARIANT = "pdf/a-3a"
+"""PDF/A-3a: tagged, fonts embedded, made for keeping, may carry the JSON files. WeasyPrint can't claim UA-1 with it."""
+
+
+@dataclass(frozen=True)
+class RenderedReport:
+    """One report in one language."""
+
+    html: str
+    """Self-contained, with a content policy that forbids loading and running anything."""
+    pdf: bytes
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PACKAGE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Every printed text passes here once, then through the escaper: no template can forget it.
+        finalize=lambda value: clean(value) if type(value) is str else value,
+    )
+    env.filters |= {
+        "clock": clock,
+        "instant": instant,
+        "number": number,
+        "words": lambda text: keep_words(clean(text)),
+        "compact": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, default=str),
+    }
+    return env
+
+
+def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, language: Language) -> str:
+    """The HTML of a report.
+
+    Raises:
+        DocumentError, InvalidNameError: see :func:`render_report`.
+    """
+    check_agreement(transcript, analysis, facts)
+    strings = load_strings(language)
+    style = (PACKAGE / "templates" / "report.css").read_text(encoding="utf-8")
+    return _environment().get_template("report.html.j2").render(
+        t=lambda key, /, **values: strings.say(key, **{name: _shown(value) for name, value in values.items()}),
+        plain=strings,
+        language=language,
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        transcript=transcript,
+        analysis=analysis,
+        facts=facts,
+        view=build_view(transcript, analysis, facts, strings),
+        report_digest=report_settings_digest(),
+        report_versions=report_versions(),
+    )
+
+
+def _shown(value: object) -> object:
+    return clean(value) if isinstance(value, str) else value
+
+
+def _refusing_fetcher() -> Any:
+    """A WeasyPrint fetcher that fetches nothing, not even ``data:``, and stops the rendering when asked to."""
+    from weasyprint.urls import URLFetcher
+
+    class Refusing(URLFetcher):  # type: ignore[misc]  # weasyprint has no types
+        def __init__(self) -> None:
+            super().__init__(allowed_protocols=(), fail_on_errors=True)
+
+        def fetch(self, url: str, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002
+            raise PermissionError(f"the report loads nothing, but {url[:80]!r} was asked for")
+
+    return Refusing()
+
+
+def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFacts) -> bytes:
+    from weasyprint import HTML, Attachment
+    from weasyprint.urls import FatalURLFetchingError
+
+    made = datetime.fromisoformat(facts.generated_at)
+    fetcher = _refusing_fetcher()
+    attached = [
+        Attachment(
+            string=one.data,
+            url_fetcher=fetcher,
+            name=clean(one.name),
+            created=made,
+            modified=made,
+            description=one.sha256,
+            relationship="Source",
+        )
+        for one in attachments_of(transcript, analysis, facts)
+    ]
+    try:
+        pdf: bytes = HTML(string=html, url_fetcher=fetcher).write_pdf(pdf_variant=PDF_VARIANT, attachments=attached)
+    except FatalURLFetchingError as error:
+        raise ToolError(
+            f"The report of {facts.file_id} tried to load something ({error}); this is a fault in its templates, "
+            "report it."
+        ) from error
+    return pdf
+
+
+def render_report(
+    transcript: Transcript, analysis: Analysis, facts: ReportFacts, *, language: Language
+) -> RenderedReport:
+    """Render a report in one language.
+
+    Raises:
+        DocumentError: transcript, analysis and facts are not about the same bytes.
+        InvalidNameError: ``facts.file_id`` can't name a file.
+        ToolError: no Hangul font is installed.
+    """
+    require_hangul_font()
+    html = render_html(transcript, analysis, facts, language)
+    return RenderedReport(html, _pdf(write_out_undrawable(html), transcript, analysis, facts))
+
+
+def write_report(
+    transcript: Transcript, analysis: Analysis, facts: ReportFacts, out_dir: Path, *, primary: Language
+) -> list[Path]:
+    """Write the report in both languages.
+
+    Returns:
+        ``{file_id}_report.pdf`` and ``.html`` in the primary language, then ``{file_id}_report.{other}.pdf`` and
+        ``.html``. Each file appears whole or not at all.
+
+    Raises:
+        DocumentError, InvalidNameError, ToolError: as :func:`render_report`; ToolError also when the directory
+            can't be written.
+    """
+    other: Language = "en" if primary == "ko" else "ko"
+    written = []
+    for language, infix in ((primary, ""), (other, f".{other}")):
+        report = render_report(transcript, analysis, facts, language=language)
+        for suffix, data in ((".pdf", report.pdf), (".html", report.html.encode())):
+            path = out_dir / f"{facts.file_id}_report{infix}{suffix}"
+            _write(path, data)
+            written.append(path)
+    return written
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A short name of its own: the report's name may already use up the file system's 255 bytes.
+        handle, temporary = tempfile.mkstemp(prefix=".report-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise ToolError(
+            f"The report {path} can't be written ({error.strerror}); free space or choose another directory."
+        ) from error

@@ -1,0 +1,69 @@
+"""The report's words, one file a language, the same keys in each."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+__all__ = ["Strings", "keep_words", "load_strings"]
+
+_HANGUL_WORD = re.compile(r"(?=.*[가-힣])\S{2,16}")
+
+
+class Strings:
+    """A language's strings by dotted key."""
+
+    def __init__(self, language: str, table: dict[str, str]) -> None:
+        self.language = language
+        self.table = table
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """The string with ``{name}`` filled in.
+
+        Raises:
+            KeyError: no such string, or a name that isn't given: a mistake in a template, never in the input.
+        """
+        text = self.table[key]
+        return text.format(**values) if values else text
+
+    def say(self, key: str, /, **values: object) -> Markup:
+        """The string for a template, escaped. Korean words stay whole at line ends: WeasyPrint has no ``keep-all``."""
+        return keep_words(self(key, **values))
+
+    def get(self, key: str) -> str | None:
+        """The string, or None where the table has none for a name that comes from the documents."""
+        return self.table.get(key)
+
+
+def keep_words(text: str) -> Markup:
+    """The text escaped, each Hangul word of up to 16 signs in an element that doesn't wrap.
+
+    The text should be clean already (see ``include.report.text.clean``).
+    """
+    parts = [
+        Markup('<span class="w">{}</span>').format(word) if _HANGUL_WORD.fullmatch(word) else escape(word)
+        for word in text.split(" ")
+    ]
+    return Markup(" ").join(parts)
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+@cache
+def load_strings(language: str) -> Strings:
+    """The strings of ``ko`` or ``en``."""
+    path = Path(__file__).resolve().parent / f"{language}.toml"
+    return Strings(language, _flat(tomllib.loads(path.read_text(encoding="utf-8"))))

@@ -1,0 +1,263 @@
+"""What the templates print, computed: no template calculates, none decides what to leave out."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from include.forensic import Analysis, Finding, VoiceMeasures
+from include.report.attachments import Attached, attachments_of
+from include.report.facts import ReportFacts
+from include.report.gaps import find_gaps
+from include.report.labels import Labels
+from include.report.marking import Piece, emphasise, mark_segment
+from include.report.strings import Strings
+from include.report.summary import summarise
+from include.report.text import clean, number, shorten
+from include.report.waveform import Mark, Strip, Turn, draw_strips, peak_level
+from include.stt import NotMeasured, Transcript
+
+__all__ = ["ReportView", "build_view"]
+
+MEASURES = ("voiced_s", "f0_median_hz", "f0_iqr_semitones", "intensity_median_db", "pause_ratio", "speech_rate")
+_SPEAKERS_ABREAST = 3
+_WHOLE_CHARS = 3000
+"""A finding of more JSON than this may break over pages; kept whole it would leave half a page empty."""
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """A finding, ready to print."""
+
+    finding: Finding
+    category: str
+    time: str
+    speaker: str
+    severity: str
+    """The criteria's words."""
+    sentence: list[Piece]
+    literal: bool
+    """Whether the matched words stand in the sentence literally."""
+    confidence: str
+    whole: bool
+    """Short enough to be kept on one page."""
+
+
+@dataclass(frozen=True)
+class SegmentView:
+    """A transcript line, ready to print."""
+
+    time: str
+    speaker: str
+    pieces: list[Piece]
+    confidence: str
+    flags: list[str]
+    findings: list[str]
+
+
+@dataclass(frozen=True)
+class VoiceTable:
+    """Voice measures of up to three speakers side by side."""
+
+    speakers: list[str]
+    rows: list[tuple[str, list[str], list[str]]]
+    """Measure, a value per speaker, the methods or reasons (each once)."""
+
+
+@dataclass(frozen=True)
+class CategoryRow:
+    """A category that was found, with its reference."""
+
+    name: str
+    id: str
+    count: int
+    reference: str
+    verified_on: str
+
+
+@dataclass(frozen=True)
+class CountRow:
+    """One cell of the scores' counts."""
+
+    category: str
+    severity: str
+    speaker: str
+    count: int
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """Everything computed for one language."""
+
+    labels: Labels
+    short_id: str
+    check_command: str
+    summary: list[str]
+    strips: list[Strip]
+    wave_note: str
+    findings: list[FindingView]
+    categories: list[CategoryRow]
+    voices: list[VoiceTable]
+    gaps: list[tuple[str, str]]
+    counts: list[CountRow]
+    segments: list[SegmentView]
+    flags: list[tuple[str, str]]
+    attachments: list[Attached]
+
+
+def _findings(analysis: Analysis, labels: Labels) -> list[FindingView]:
+    views = []
+    for finding in analysis.findings if isinstance(analysis.findings, list) else []:
+        sentence = emphasise(finding.context.sentence, finding.span.text)
+        views.append(
+            FindingView(
+                finding=finding,
+                category=labels.category(analysis, finding.category),
+                time=labels.span(finding.span.start, finding.span.end),
+                speaker=labels.speaker(finding.span.speaker),
+                severity=labels.t(f"severity.{finding.severity}"),
+                sentence=sentence,
+                literal=any(piece.marked for piece in sentence),
+                confidence=labels.percent(finding.asr_confidence),
+                whole=len(finding.model_dump_json()) < _WHOLE_CHARS,
+            )
+        )
+    return views
+
+
+def _categories(analysis: Analysis, labels: Labels) -> list[CategoryRow]:
+    found = Counter(one.category for one in analysis.findings) if isinstance(analysis.findings, list) else Counter()
+    rows = []
+    for category, count in sorted(found.items(), key=lambda item: (-item[1], item[0])):
+        entry = analysis.taxonomy.categories[category]
+        rows.append(
+            CategoryRow(
+                labels.category(analysis, category),
+                category,
+                count,
+                entry.get("reference", ""),
+                entry.get("verified_on", ""),
+            )
+        )
+    return rows
+
+
+def _strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple[list[Strip], str]:
+    wave = analysis.waveform
+    if isinstance(wave, NotMeasured):
+        return [], labels.t("wave.missing", reason=clean(wave.reason))
+    speakers = list(dict.fromkeys(one.speaker for one in transcript.segments))
+    marks = [
+        Mark(one.id, one.span.start, one.span.end if one.span.end is not None else one.span.start)
+        for one in (analysis.findings if isinstance(analysis.findings, list) else [])
+        if one.span.start is not None
+    ]
+    strips = draw_strips(
+        wave.peaks,
+        wave.step_s,
+        transcript.recording.duration_s,
+        marks=marks,
+        turns=[Turn(speakers.index(one.speaker), one.start, one.end) for one in transcript.segments],
+        channel_names=[labels.t("wave.channel", n=index + 1) for index in range(len(wave.peaks))],
+        lane_names=[shorten(labels.speaker(one), 12) for one in speakers],
+        title=labels.t("wave.title"),
+    )
+    level = peak_level(wave.peaks)
+    note = labels.t("wave.note", level=number(20 * math.log10(level), 1)) if level > 0 else labels.t("wave.note_silent")
+    return strips, note
+
+
+def _voice_table(voices: Sequence[VoiceMeasures], labels: Labels) -> VoiceTable:
+    rows = []
+    for name in MEASURES:
+        values = [getattr(one, name) for one in voices]
+        how = [clean(value.reason if isinstance(value, NotMeasured) else value.method) for value in values]
+        rows.append(
+            (labels.t(f"voice.{name}"), [labels.measurement(value) for value in values], list(dict.fromkeys(how)))
+        )
+    return VoiceTable([labels.speaker(one.speaker) for one in voices], rows)
+
+
+def _gaps(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[tuple[str, str]]:
+    t = labels.t
+    rows = []
+    for gap in find_gaps(transcript, analysis):
+        name = t.get(f"gap.{gap.path}") or clean(gap.path)
+        who = ", ".join(labels.speaker(one) for one in gap.speakers)
+        rows.append((f"{name} ({who})" if who else name, clean(gap.reason)))
+    if transcript.speakers.method == "none":
+        rows.append((t("gaps.speakers"), clean(transcript.speakers.reason or t("doc.not_stated"))))
+    words = [word for segment in transcript.segments for word in segment.words]
+    untimed = sum(word.start is None for word in words)
+    unscored = sum(word.score is None for word in words)
+    if untimed:
+        rows.append((t("gaps.untimed", n=untimed, total=len(words)), t("gaps.no_time_reason")))
+    if unscored:
+        rows.append((t("gaps.unscored", n=unscored, total=len(words)), t("gaps.no_score_reason")))
+    findings = analysis.findings if isinstance(analysis.findings, list) else []
+    unconfirmed = Counter(clean(one.confirmation.detail) for one in findings if one.confirmation.status == "not_run")
+    for detail, count in unconfirmed.items():
+        name = t("gaps.confirmation_one") if count == 1 else t("gaps.confirmation", n=count)
+        rows.append((name, detail or t("gaps.not_run_reason")))
+    return rows
+
+
+def _counts(analysis: Analysis, labels: Labels) -> list[CountRow]:
+    return [
+        CountRow(labels.category(analysis, category), severity, labels.speaker(speaker), count)
+        for category, by_severity in analysis.scores.counts.items()
+        for severity, by_speaker in sorted(by_severity.items(), reverse=True)
+        for speaker, count in by_speaker.items()
+    ]
+
+
+def _segments(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[SegmentView]:
+    located: dict[int, list[Finding]] = {}
+    for finding in analysis.findings if isinstance(analysis.findings, list) else []:
+        located.setdefault(finding.span.segment, []).append(finding)
+    views = []
+    for index, segment in enumerate(transcript.segments):
+        here = located.get(index, [])
+        views.append(
+            SegmentView(
+                time=labels.time(segment.start),
+                speaker=labels.speaker(segment.speaker),
+                pieces=mark_segment(segment.text, segment.words, [one.span.text for one in here]),
+                confidence="" if segment.confidence is None else f"{number(segment.confidence * 100, 0)} %",
+                flags=[clean(flag) for flag in segment.flags],
+                findings=[one.id for one in here],
+            )
+        )
+    return views
+
+
+def _flags(transcript: Transcript, t: Strings) -> list[tuple[str, str]]:
+    seen = dict.fromkeys(flag for segment in transcript.segments for flag in segment.flags)
+    return [(clean(flag), t.get(f"flag.{flag}") or "") for flag in seen]
+
+
+def build_view(transcript: Transcript, analysis: Analysis, facts: ReportFacts, t: Strings) -> ReportView:
+    """Compute a report's content in the language of ``t``."""
+    labels = Labels(t, hours=transcript.recording.duration_s >= 3600)
+    strips, note = _strips(transcript, analysis, labels)
+    voices = analysis.acoustics if isinstance(analysis.acoustics, list) else []
+    chunks = [voices[at : at + _SPEAKERS_ABREAST] for at in range(0, len(voices), _SPEAKERS_ABREAST)]
+    return ReportView(
+        labels=labels,
+        short_id=shorten(clean(facts.file_id), 30),
+        check_command=f"sha256sum -- {shlex.quote(clean(facts.file_name))}",
+        summary=summarise(transcript, analysis, labels),
+        strips=strips,
+        wave_note=note,
+        findings=_findings(analysis, labels),
+        categories=_categories(analysis, labels),
+        voices=[_voice_table(chunk, labels) for chunk in chunks],
+        gaps=_gaps(transcript, analysis, labels),
+        counts=_counts(analysis, labels),
+        segments=_segments(transcript, analysis, labels),
+        flags=_flags(transcript, t),
+        attachments=attachments_of(transcript, analysis, facts),
+    )

@@ -1,0 +1,229 @@
+"""Recordings and what becomes of them: every change of state with time, run, try and actor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from include.manifest import ArtefactRef, Job, Priority, Recording, State
+from include.state.database import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "Actor",
+    "Artefact",
+    "RecordingState",
+    "StageTime",
+    "add_recording",
+    "advance",
+    "artefacts",
+    "fail",
+    "job_lock",
+    "list_jobs",
+    "recordings_of",
+    "reopen",
+    "save_artefact",
+    "save_job",
+    "stage_times",
+]
+
+_CHAIN = [
+    State.PENDING,
+    State.STT_QUEUE,
+    State.STT_PROCESSING,
+    State.FORENSIC_QUEUE,
+    State.FORENSIC_PROCESSING,
+    State.REPORT_QUEUE,
+    State.REPORT_GENERATING,
+    State.COMPLETED,
+]
+_COLUMNS = (
+    "job_id, file_id, name, sha256, size_bytes, duration_s, state, error_code, error_message, run_id, received_at"
+)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who changes a state: a task instance, or a person at the command line."""
+
+    run_id: str
+    try_number: int
+    name: str
+
+
+@dataclass(frozen=True)
+class RecordingState:
+    """A recording and where it stands."""
+
+    recording: Recording
+    state: State
+    error_code: str | None
+    error_message: str | None
+    run_id: str
+    received_at: datetime
+
+    def reached(self, state: State) -> bool:
+        """True when the recording is at ``state`` or past it (a FAILED one never is)."""
+        return self.state is not State.FAILED and _CHAIN.index(self.state) >= _CHAIN.index(state)
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file the pipeline made for a recording."""
+
+    kind: str
+    ref: ArtefactRef
+    settings_digest: str
+    cache_hit: bool
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """When a recording entered a state."""
+
+    file_id: str
+    state: State
+    at: datetime
+
+
+def job_lock(cursor: object, job_id: str) -> None:
+    """Hold a job for this transaction: two runs never claim the same drop at once."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", (job_id,))  # type: ignore[attr-defined]
+
+
+def save_job(job: Job) -> None:
+    """Remember a job; a later run's language and priority replace the earlier ones."""
+    with transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO voiceman.job (job_id, language, priority) VALUES (%s, %s, %s) "
+            "ON CONFLICT (job_id) DO UPDATE SET language = EXCLUDED.language, priority = EXCLUDED.priority",
+            (job.job_id, job.language, job.priority),
+        )
+
+
+def add_recording(recording: Recording, actor: Actor) -> None:
+    """Insert a recording as PENDING; one that is there already stays as it is."""
+    r = recording
+    with transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO voiceman.recording "
+            "(job_id, file_id, name, sha256, size_bytes, duration_s, run_id, try_number, actor) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (job_id, file_id) DO NOTHING",
+            (
+                r.job_id,
+                r.file_id,
+                r.name,
+                r.sha256,
+                r.size_bytes,
+                r.duration_s,
+                actor.run_id,
+                actor.try_number,
+                actor.name,
+            ),
+        )
+
+
+def recordings_of(job_id: str, file_ids: Sequence[str] | None = None) -> dict[str, RecordingState]:
+    """The job's recordings by ``file_id``, all or those named."""
+    with transaction() as cursor:
+        cursor.execute(
+            f"SELECT {_COLUMNS} FROM voiceman.recording "  # noqa: S608 - a constant
+            "WHERE job_id = %s AND (%s::text[] IS NULL OR file_id = ANY(%s)) "
+            "ORDER BY file_id",
+            (job_id, None if file_ids is None else list(file_ids), list(file_ids or [])),
+        )
+        rows = cursor.fetchall()
+    return {
+        row[1]: RecordingState(
+            Recording(job_id=row[0], file_id=row[1], name=row[2], sha256=row[3], size_bytes=row[4], duration_s=row[5]),
+            State(row[6]), row[7], row[8], row[9], row[10],
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+def _set_state(
+    recording: Recording, state: State, actor: Actor, code: str | None = None, message: str | None = None
+) -> None:
+    with transaction() as cursor:
+        cursor.execute(
+            "UPDATE voiceman.recording SET state = %s, error_code = %s, error_message = %s, run_id = %s, "
+            "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s",
+            (state, code, message, actor.run_id, actor.try_number, actor.name, recording.job_id, recording.file_id),
+        )
+
+
+def advance(recording: Recording, state: State, actor: Actor) -> None:
+    """Move a recording forward.
+
+    Raises:
+        IllegalTransitionError: the database does not allow this change.
+    """
+    _set_state(recording, state, actor)
+
+
+def reopen(recording: Recording, actor: Actor) -> None:
+    """Set a FAILED recording back to PENDING, because it was dropped or asked for again."""
+    _set_state(recording, State.PENDING, actor)
+
+
+def fail(recording: Recording, actor: Actor, *, code: str, message: str) -> None:
+    """Set a recording FAILED with its reason."""
+    _set_state(recording, State.FAILED, actor, code, message)
+
+
+def save_artefact(recording: Recording, artefact: Artefact) -> None:
+    """Remember (or replace) one of a recording's artefacts."""
+    with transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO voiceman.artefact (job_id, file_id, kind, uri, sha256, settings_digest, cache_hit) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (job_id, file_id, kind) DO UPDATE SET uri = EXCLUDED.uri, "
+            "sha256 = EXCLUDED.sha256, settings_digest = EXCLUDED.settings_digest, cache_hit = EXCLUDED.cache_hit, "
+            "created_at = clock_timestamp()",
+            (
+                recording.job_id, recording.file_id, artefact.kind, artefact.ref.uri, artefact.ref.sha256,
+                artefact.settings_digest, artefact.cache_hit,
+            ),
+        )  # fmt: skip
+
+
+def artefacts(job_id: str, file_id: str | None = None) -> dict[str, dict[str, Artefact]]:
+    """``file_id`` → kind → artefact."""
+    with transaction() as cursor:
+        cursor.execute(
+            "SELECT file_id, kind, uri, sha256, settings_digest, cache_hit FROM voiceman.artefact "
+            "WHERE job_id = %s AND (%s IS NULL OR file_id = %s) ORDER BY file_id, kind",
+            (job_id, file_id, file_id),
+        )
+        found: dict[str, dict[str, Artefact]] = {}
+        for name, kind, uri, sha256, digest, hit in cursor.fetchall():
+            found.setdefault(name, {})[kind] = Artefact(kind, ArtefactRef(uri=uri, sha256=sha256), digest, hit)
+    return found
+
+
+def stage_times(job_id: str) -> list[StageTime]:
+    """Every state each recording of a job entered, in order."""
+    with transaction() as cursor:
+        cursor.execute(
+            "SELECT file_id, to_state, at FROM voiceman.recording_event WHERE job_id = %s ORDER BY id", (job_id,)
+        )
+        return [StageTime(file_id, State(state), at) for file_id, state, at in cursor.fetchall()]
+
+
+def list_jobs() -> list[tuple[Job, dict[State, int], datetime]]:
+    """Jobs, newest first, with the number of recordings in each state."""
+    with transaction() as cursor:
+        cursor.execute(
+            "SELECT j.job_id, j.language, j.priority, j.created_at, r.state, count(r.file_id) FROM voiceman.job j "
+            "LEFT JOIN voiceman.recording r USING (job_id) GROUP BY 1, 2, 3, 4, 5 ORDER BY j.created_at DESC, j.job_id"
+        )
+        found: dict[str, tuple[Job, dict[State, int], datetime]] = {}
+        for job_id, language, priority, created, state, count in cursor.fetchall():
+            rank: Priority = priority
+            entry = found.setdefault(job_id, (Job(job_id=job_id, language=language, priority=rank), {}, created))
+            if state is not None:
+                entry[1][State(state)] = count
+    return list(found.values())

@@ -1,0 +1,81 @@
+"""The S3 layout (DESIGN §4): where everything lies. Keys only; nothing here talks to S3."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+__all__ = [
+    "CONTROL_NAMES",
+    "cache_transcript_key",
+    "completed_key",
+    "failed_error_key",
+    "failed_key",
+    "incoming_key",
+    "incoming_prefix",
+    "is_control",
+    "manifest_key",
+    "original_key",
+    "processing_key",
+    "summary_key",
+]
+
+CONTROL_NAMES = frozenset({"_READY", "manifest.json", "intake.json"})
+"""Files of a drop that say something about it and are not recordings."""
+
+Artefact = Literal["transcript.json", "forensic.json", "report.pdf", "report.html"]
+
+
+def is_control(name: str) -> bool:
+    """True for a file that describes the drop."""
+    return name in CONTROL_NAMES
+
+
+def incoming_prefix(job_id: str) -> str:
+    """``incoming/{job_id}/``."""
+    return f"incoming/{job_id}/"
+
+
+def incoming_key(job_id: str, name: str) -> str:
+    """Where a recording is dropped."""
+    return f"incoming/{job_id}/{name}"
+
+
+def original_key(job_id: str, name: str) -> str:
+    """The preservation copy: its bytes never change."""
+    return f"originals/{job_id}/{name}"
+
+
+def processing_key(job_id: str, name: str) -> str:
+    """The working copy, and artefacts not yet complete."""
+    return f"processing/{job_id}/{name}"
+
+
+def completed_key(job_id: str, name: str) -> str:
+    """What a finished recording leaves."""
+    return f"completed/{job_id}/{name}"
+
+
+def failed_key(job_id: str, name: str) -> str:
+    """The untouched original of a failed recording."""
+    return f"failed/{job_id}/{name}"
+
+
+def failed_error_key(job_id: str, file_id: str) -> str:
+    """Why a recording failed."""
+    return f"failed/{job_id}/{file_id}_error.json"
+
+
+def summary_key(job_id: str) -> str:
+    """The job's summary."""
+    return f"completed/{job_id}/job_summary.json"
+
+
+def manifest_key(job_id: str, run_id: str) -> str:
+    """What one run claimed; a run id may hold characters that a key should not."""
+    return f"processing/{job_id}/_manifest_{hashlib.sha256(run_id.encode()).hexdigest()[:16]}.json"
+
+
+def cache_transcript_key(recording_sha256: str, settings_digest: str) -> str:
+    """A transcript by what it was made from: the same bytes under the same settings are transcribed once."""
+    return f"cache/transcripts/{recording_sha256[:2]}/{recording_sha256}/{settings_digest}.json"

@@ -1,0 +1,224 @@
+"""S3, with digests: every byte that is read or written passes through SHA-256.
+
+``PutObject``, ``CopyObject`` and a completed multipart upload are atomic in S3: a reader sees the whole
+object or none. A copy is read back and compared before its source may be deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from include.errors import DigestMismatchError, StorageError
+from include.manifest import ArtefactRef
+from include.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["Listed", "Store", "open_store"]
+
+log = logging.getLogger(__name__)
+
+_BLOCK = 1 << 20
+_MISSING = {"404", "NoSuchKey", "NotFound"}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One listed object."""
+
+    key: str
+    size: int
+    modified: datetime
+    etag: str
+
+
+@contextmanager
+def _s3(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        raise StorageError(
+            f"S3 refused {doing} ({code}); check the connection and the bucket's permissions."
+        ) from error
+    except BotoCoreError as error:
+        raise StorageError(
+            f"S3 could not be reached while {doing} ({type(error).__name__}); check the store."
+        ) from error
+
+
+class Store:
+    """One bucket."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    def uri(self, key: str) -> str:
+        """``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{key}"
+
+    def key(self, uri: str) -> str:
+        """The key of one of this bucket's URIs.
+
+        Raises:
+            StorageError: the URI names another place.
+        """
+        prefix = f"s3://{self.bucket}/"
+        if not uri.startswith(prefix):
+            raise StorageError(f"{uri} does not lie in the bucket {self.bucket}; check VOICEMAN_BUCKET.")
+        return uri.removeprefix(prefix)
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Objects under a prefix in key order, page by page: memory does not grow with their number."""
+        with _s3(f"listing {prefix}"):
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    if not item["Key"].endswith("/"):
+                        yield Listed(item["Key"], item["Size"], item["LastModified"], item["ETag"].strip('"'))
+
+    def prefixes(self, prefix: str) -> Iterator[str]:
+        """The "folders" directly under a prefix."""
+        with _s3(f"listing {prefix}"):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, Delimiter="/"
+            )
+            for page in pages:
+                yield from (item["Prefix"] for item in page.get("CommonPrefixes", []))
+
+    def exists(self, key: str) -> bool:
+        """True when the object is there."""
+        with _s3(f"looking for {key}"):
+            try:
+                self.client.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in _MISSING:
+                    return False
+                raise
+            return True
+
+    def sha256(self, key: str) -> str:
+        """SHA-256 of an object, hex, streamed."""
+        digest = hashlib.sha256()
+        for block in self._blocks(key):
+            digest.update(block)
+        return digest.hexdigest()
+
+    def _blocks(self, key: str) -> Iterator[bytes]:
+        with _s3(f"reading {key}"):
+            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            while block := body.read(_BLOCK):
+                yield block
+
+    def read(self, key: str, *, sha256: str | None = None) -> bytes:
+        """A whole (small) object.
+
+        Raises:
+            DigestMismatchError: it is not the object that ``sha256`` names.
+        """
+        data = b"".join(self._blocks(key))
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            raise DigestMismatchError(f"{self.uri(key)} is not the object with SHA-256 {sha256}; it was changed.")
+        return data
+
+    def download(self, key: str, path: Path) -> str:
+        """Write an object to a file; returns its SHA-256, computed on the way."""
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            for block in self._blocks(key):
+                digest.update(block)
+                file.write(block)
+        return digest.hexdigest()
+
+    def write(self, key: str, data: bytes, *, content_type: str = "application/json") -> ArtefactRef:
+        """Write an object and read it back.
+
+        Raises:
+            DigestMismatchError: what was read back differs; the object was removed.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        with _s3(f"writing {key}"):
+            self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, Metadata={"sha256": digest}
+            )
+        self._verify(key, digest)
+        return ArtefactRef(uri=self.uri(key), sha256=digest)
+
+    def upload(self, path: Path, key: str) -> None:
+        """Upload a file (multipart when it is large)."""
+        with _s3(f"writing {key}"):
+            self.client.upload_file(str(path), self.bucket, key)
+
+    def _verify(self, key: str, digest: str) -> None:
+        if self.sha256(key) != digest:
+            self.delete(key)
+            raise DigestMismatchError(
+                f"{self.uri(key)} did not read back as written (SHA-256 {digest}); it was removed."
+            )
+
+    def copy(self, source: str, target: str, *, sha256: str | None = None) -> str:
+        """Copy inside the store and verify.
+
+        Args:
+            source: key.
+            target: key.
+            sha256: the digest that the source must have; read from the source when None. When it is given, the
+                copy alone is read back: it has this digest only if the source had it.
+
+        Returns:
+            The digest of both.
+
+        Raises:
+            DigestMismatchError: source or copy is not what it should be; the wrong copy was removed.
+        """
+        digest = sha256 or self.sha256(source)
+        with _s3(f"copying {source} to {target}"):
+            # boto3's managed copy: server-side, multipart above 8 MiB, so also beyond CopyObject's 5 GiB
+            self.client.copy({"Bucket": self.bucket, "Key": source}, self.bucket, target)
+        self._verify(target, digest)
+        return digest
+
+    def move(self, source: str, target: str, *, sha256: str | None = None) -> str:
+        """Copy, verify, then delete the source; a move that was done before is recognised by its target."""
+        if not self.exists(source) and sha256 is not None and self.exists(target):
+            self._verify(target, sha256)
+            return sha256
+        digest = self.copy(source, target, sha256=sha256)
+        self.delete(source)
+        return digest
+
+    def delete(self, key: str) -> None:
+        """Delete an object; no error when it isn't there."""
+        with _s3(f"deleting {key}"):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+
+
+def open_store() -> Store:
+    """The configured bucket, through the Airflow connection.
+
+    Raises:
+        StorageError: the connection is not defined.
+    """
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from airflow.sdk.exceptions import AirflowException
+
+    settings = get_settings()
+    try:
+        client: Any = S3Hook(aws_conn_id=settings.s3_conn_id).get_conn()
+    except AirflowException as error:
+        raise StorageError(
+            f"The Airflow connection {settings.s3_conn_id!r} is not defined; "
+            f"set AIRFLOW_CONN_{settings.s3_conn_id.upper()}."
+        ) from error
+    return Store(client, settings.bucket)

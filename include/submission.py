@@ -1,0 +1,199 @@
+"""Submit recordings, follow a job, fetch its results: what the command line does with a running pipeline."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from include import state
+from include.errors import (
+    DigestMismatchError,
+    DuplicateRecordingError,
+    EmptyJobError,
+    InputError,
+    InvalidJobError,
+    SettingsError,
+)
+from include.manifest import State, check_file_name, check_job_id, check_language, safe_name
+from include.pipeline.client import AirflowClient
+from include.settings import get_settings
+from include.storage import layout, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+__all__ = ["check", "client", "collect", "fetch", "follow", "submit"]
+
+_STEPS = [State.PENDING, State.STT_PROCESSING, State.FORENSIC_PROCESSING, State.REPORT_GENERATING, State.COMPLETED]
+
+
+def client() -> AirflowClient:
+    """A session with the configured Airflow: the local stack, or ``VOICEMAN_UI_URL`` with its user and password.
+
+    Raises:
+        SettingsError: another Airflow is configured without user or password.
+    """
+    settings = get_settings()
+    if settings.api_user is not None and settings.api_password is not None:
+        return AirflowClient(settings.ui_url, settings.api_user, settings.api_password.get_secret_value())
+    if settings.api_user is not None or settings.api_password is not None:
+        raise SettingsError("Set both VOICEMAN_API_USER and VOICEMAN_API_PASSWORD, or neither for the local stack.")
+    from include.local import admin_credentials
+
+    login = admin_credentials()
+    return AirflowClient(settings.ui_url, login.user, login.password)
+
+
+def collect(paths: Sequence[Path]) -> dict[str, Path]:
+    """Name → file of everything to submit; folders give the files directly in them, hidden ones left out.
+
+    Raises:
+        InputError: a path is missing, or there is nothing to submit.
+        DuplicateRecordingError: two files have the same name.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files += sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise InputError(f"{path} is not a file or folder; check the path.")
+    if not files:
+        raise EmptyJobError(f"There are no files in {', '.join(map(str, paths))}; give recordings.")
+    names: dict[str, Path] = {}
+    for file in files:
+        if file.name in names and not file.samefile(names[file.name]):
+            raise DuplicateRecordingError(f"{names[file.name]} and {file} have the same name; rename one of them.")
+        names[file.name] = file
+    return names
+
+
+def check(job_id: str, language: str, priority: str) -> None:
+    """Refuse a wrong job before anything is uploaded.
+
+    Raises:
+        InvalidJobError, LanguageError: one sentence that says what is offered.
+    """
+    check_job_id(job_id)
+    check_language(language)
+    if priority not in ("normal", "urgent"):
+        raise InvalidJobError(f"The priority {priority!r} is not offered; use normal or urgent.")
+
+
+def submit(files: dict[str, Path], job_id: str, *, language: str, priority: str, console: Console) -> str:
+    """Upload and start; returns the run's id.
+
+    Names that can't be kept are uploaded all the same: the pipeline refuses each with its reason and keeps it.
+    """
+    airflow, store = client(), open_store()
+    airflow.wait_for_dag()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console) as progress:
+        for name, file in progress.track(files.items(), total=len(files), description="Uploading"):
+            store.upload(file, layout.incoming_key(job_id, name))
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return airflow.start(job_id, f"submit__{job_id}__{stamp}", language=language, priority=priority)
+
+
+def follow(job_id: str, run_id: str, *, console: Console, result: Console) -> bool:
+    """Show each recording's stage until the run ends, then what came of it; True when all completed."""
+    airflow, started = client(), time.monotonic()
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        while not (run := airflow.status(run_id)).over:
+            live.update(_progress(job_id, f"{job_id}: {time.monotonic() - started:.0f} s, run {run.state}"))
+            time.sleep(1)
+    store, rows, made = open_store(), state.recordings_of(job_id), state.artefacts(job_id)
+    table = Table(
+        "recording", "state", "report, or what went wrong", title=f"{job_id}: {time.monotonic() - started:.0f} s"
+    )
+    for key, row in rows.items():
+        table.add_row(_plain(key), row.state.value, _plain(_outcome(row, made.get(key, {}))))
+    result.print(table)
+    summary = layout.summary_key(job_id)
+    if store.exists(summary):
+        result.print(f"Summary: {store.uri(summary)}", soft_wrap=True)
+    result.print(f"Airflow: {airflow.link(run_id)}", soft_wrap=True)
+    result.print(f"Download: ./voiceman fetch {job_id} DIR", soft_wrap=True)
+    return run.state == "success"
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _outcome(row: state.RecordingState, made: dict[str, state.Artefact]) -> str:
+    if row.state is State.FAILED:
+        return row.error_message or ""
+    report = made.get("report.pdf")
+    return report.ref.uri if report else ""
+
+
+def _progress(job_id: str, title: str) -> Table:
+    table = Table("recording", *[step.value.split("_")[0].lower() for step in _STEPS[1:]], title=title)
+    for key, row in state.recordings_of(job_id).items():
+        if row.state is State.FAILED:
+            cells = ["[red]failed[/]", "", "", ""]
+        else:
+            cells = [
+                "[green]done[/]" if row.reached(_next(step)) else "…" if row.reached(step) else ""
+                for step in _STEPS[1:]
+            ]
+        table.add_row(_plain(key), *cells)
+    return table
+
+
+def _next(step: State) -> State:
+    after = {
+        State.STT_PROCESSING: State.FORENSIC_QUEUE,
+        State.FORENSIC_PROCESSING: State.REPORT_QUEUE,
+        State.REPORT_GENERATING: State.COMPLETED,
+    }
+    return after.get(step, State.COMPLETED)
+
+
+def fetch(job_id: str, folder: Path) -> list[Path]:
+    """Download a job's results and failures, digests checked against the database; returns what was written.
+
+    Raises:
+        InvalidJobError: the job id can't be one.
+        EmptyJobError: the job has no results (yet).
+        DigestMismatchError: a file is not the one the pipeline made.
+    """
+    check_job_id(job_id)
+    store = open_store()
+    digests = {
+        store.key(one.ref.uri): one.ref.sha256 for kinds in state.artefacts(job_id).values() for one in kinds.values()
+    }
+    written: list[Path] = []
+    for prefix in (layout.completed_key(job_id, ""), layout.failed_key(job_id, "")):
+        for item in store.list(prefix):
+            target = folder / prefix.split("/")[0] / _local_name(item.key.removeprefix(prefix))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            data_digest = store.download(item.key, target)
+            if digests.get(item.key, data_digest) != data_digest:
+                target.unlink()
+                raise DigestMismatchError(f"{store.uri(item.key)} is not the file the pipeline made; it was changed.")
+            written.append(target)
+    if not written:
+        raise EmptyJobError(f"The job {job_id} has no results; see ./voiceman jobs.")
+    return written
+
+
+def _local_name(name: str) -> str:
+    """A key's last part as a file name: whoever wrote the store, nothing is written outside the folder."""
+    try:
+        check_file_name(name)
+    except InputError:
+        return safe_name(name)
+    return name

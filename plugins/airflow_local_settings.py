@@ -1,0 +1,30 @@
+"""Airflow cluster policy: an urgent job's tasks take the next free slot.
+
+Airflow imports this module from the plugins folder. It runs inside the scheduler's transaction: no database
+access, no heavy imports.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+
+__all__ = ["task_instance_mutation_hook"]
+
+URGENT_WEIGHT = 1000
+"""Added to the priority weight of an urgent job's tasks: above any weight that a DAG of ours gives."""
+
+
+def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:
+    """Raise the priority weight of tasks whose run asks for ``priority: urgent``."""
+    # read what is loaded already: a lazy load would open a session here
+    run = dag_run if dag_run is not None else task_instance.__dict__.get("dag_run")
+    if (
+        run is not None
+        and (run.conf or {}).get("priority") == "urgent"
+        and task_instance.priority_weight < URGENT_WEIGHT
+    ):
+        task_instance.priority_weight += URGENT_WEIGHT

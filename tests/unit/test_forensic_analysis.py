@@ -1,0 +1,245 @@
+"""Findings located in a recording, scores, and dialogues as text."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from include.errors import LanguageError
+from include.forensic import (
+    Analysis,
+    Turn,
+    analyze_text,
+    analyze_text_lines,
+    analyze_transcript,
+    load_analysis,
+    settings_digest,
+)
+from include.forensic.scores import review_order
+from include.stt import Engine, NotMeasured, Quality, RecordingInfo, Segment, SpeakerInfo, Transcript, Word
+
+SHA = "0" * 64
+
+
+def make_words(text: str, start: float, *, timing: str = "attention") -> list[Word]:
+    """Half a second a word."""
+    return [
+        Word(text=word, start=start + 0.5 * number, end=start + 0.5 * number + 0.4, score=0.9, timing=timing)
+        for number, word in enumerate(text.split())
+    ]
+
+
+def make_segment(text: str, start: float, speaker: str | None = None, **changes) -> Segment:
+    end = start + 0.5 * len(text.split())
+    values = {"start": start, "end": end, "speaker": speaker, "text": text, "confidence": 0.8}
+    return Segment(**{**values, "words": make_words(text, start), **changes})
+
+
+def make_transcript(segments: list[Segment], *, language: str = "ko", **changes) -> Transcript:
+    speakers = sorted({segment.speaker for segment in segments if segment.speaker})
+    values = {
+        "recording": RecordingInfo(
+            sha256=SHA, size_bytes=1, duration_s=60.0, container_duration_s=60.0, container="mp4", codec="aac",
+            channels=max(1, len(speakers)), sample_rate=16000, pcm_sha256=SHA, decoder="test",
+        ),
+        "language": language,
+        "language_probability": 0.9,
+        "language_source": "detected",
+        "engine": Engine(
+            name="test", versions={}, model="test", weights={}, parameters={}, settings_digest=SHA, device="cpu"
+        ),
+        "speakers": SpeakerInfo(method="channel" if speakers else "none", speakers=speakers),
+        "segments": segments,
+        "quality": Quality(
+            speech_s=10, snr_db=NotMeasured(reason="test"), bandwidth_hz=NotMeasured(reason="test"),
+            clipping=0, missing_s=0,
+        ),
+        "created_at": "2026-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    return Transcript(**{**values, **changes})
+
+
+def analyze(transcript: Transcript) -> Analysis:
+    return analyze_transcript(transcript, transcript_name="a_transcript.json", transcript_sha256=SHA, channels=None)
+
+
+def test_a_finding_is_located_by_its_words() -> None:
+    result = analyze(
+        make_transcript(
+            [
+                make_segment("여보세요 누구세요", 0.0, "channel-1"),
+                make_segment("나야. 너 진짜 죽여 버릴 거야. 알았어?", 5.0, "channel-2"),
+                make_segment("왜 그러세요", 10.0, "channel-1"),
+            ]
+        )
+    )
+    (finding,) = result.findings
+    assert (finding.id, finding.category, finding.rule) == ("F001", "THREAT.DIRECT", "THREAT.DIRECT.KO.KILL")
+    assert finding.span.text == "죽여 버릴 거야."
+    assert (finding.span.segment, finding.span.speaker) == (1, "channel-2")
+    assert (finding.span.start, finding.span.end, finding.span.timing) == (6.5, 7.9, "attention")
+    assert finding.context.sentence == "너 진짜 죽여 버릴 거야."
+    assert (finding.context.before, finding.context.after) == ("나야.", "알았어?")
+    assert finding.asr_confidence == 0.8
+    assert finding.confirmation.status == "not_run"
+
+
+def test_the_neighbours_give_context_where_the_segment_has_none() -> None:
+    result = analyze(
+        make_transcript(
+            [make_segment("뭐라고", 0.0, "b"), make_segment("죽여버린다", 3.0, "a"), make_segment("왜요", 6.0, "b")]
+        )
+    )
+    context = result.findings[0].context
+    assert (context.before, context.sentence, context.after) == ("뭐라고", "죽여버린다", "왜요")
+
+
+def test_a_sentence_cut_by_the_decoder_is_read_whole() -> None:
+    result = analyze(make_transcript([make_segment("또 신고하면", 1.0, "a"), make_segment("가만 안 둬", 2.2, "a")]))
+    (finding,) = result.findings
+    assert finding.category == "THREAT.CONDITIONAL"
+    assert finding.span.segment == 0
+    assert finding.span.text == "신고하면 가만 안 둬"
+    assert (finding.span.start, finding.span.end) == (1.5, 3.6)
+
+
+def test_two_speakers_words_are_never_joined() -> None:
+    segments = [make_segment("또 신고하면", 1.0, "a"), make_segment("처리해 드려요", 2.2, "b")]
+    assert analyze(make_transcript(segments)).findings == []
+    segments = [make_segment("신고하면", 1.0, "a"), make_segment("가만 안 둬", 2.2, "b")]
+    assert [item.category for item in analyze(make_transcript(segments)).findings] == ["THREAT.DIRECT"]
+
+
+@pytest.mark.parametrize("broken", ["no words", "no time", "other words"])
+def test_without_word_times_the_segment_gives_them(broken: str) -> None:
+    words = {
+        "no words": [],
+        "no time": [Word(text="죽여버린다", start=None, end=None, score=None, timing="none")],
+        "other words": [Word(text="다른", start=1.0, end=1.1, score=None, timing="attention")],
+    }[broken]
+    result = analyze(make_transcript([make_segment("죽여버린다", 7.0, "a", end=9.0, words=words)]))
+    span = result.findings[0].span
+    assert (span.start, span.end, span.timing) == (7.0, 9.0, "segment")
+
+
+def test_mixed_timing_is_the_weaker() -> None:
+    words = make_words("죽여", 1.0, timing="acoustic") + make_words("버린다", 2.0, timing="attention")
+    result = analyze(make_transcript([make_segment("죽여 버린다", 1.0, "a", words=words)]))
+    assert result.findings[0].span.timing == "attention"
+
+
+def test_a_combination_names_all_its_passages() -> None:
+    lines = ["서울중앙지검 김민수 수사관입니다", "본인 명의 통장이 나왔습니다", "안전계좌로 이체하셔야 합니다"]
+    segments = [make_segment(line, 10.0 * number, "a") for number, line in enumerate(lines)]
+    (finding,) = analyze(make_transcript(segments)).findings
+    assert (finding.category, finding.severity, finding.span.segment) == ("VISHING.AGENCY", 4, 2)
+    assert [span.segment for span in finding.related] == [0]
+    split = [make_segment(line, 10.0 * number, f"s{number}") for number, line in enumerate(lines)]
+    assert analyze(make_transcript(split)).findings == []
+
+
+def test_a_quoted_threat_is_shown_as_ambiguous() -> None:
+    (finding,) = analyze(make_transcript([make_segment("너 죽여버린다고 했어", 0.0, "a")])).findings
+    assert finding.severity == 1
+    assert [(item.kind, item.start) for item in finding.counter_evidence] == [("quotation", 0.5)]
+
+
+def test_a_joke_and_an_answer_in_kind_are_shown() -> None:
+    (one,) = analyze(
+        make_transcript([make_segment("죽여버린다", 0.0, "a"), make_segment("농담이야", 3.0, "a")])
+    ).findings
+    assert (one.severity, [item.kind for item in one.counter_evidence]) == (1, ["joke"])
+    both = analyze(
+        make_transcript([make_segment("죽여버린다", 0.0, "a"), make_segment("너야말로 죽여버린다", 3.0, "b")])
+    )
+    assert [[item.kind for item in finding.counter_evidence] for finding in both.findings] == [["reciprocity"]] * 2
+    assert [finding.severity for finding in both.findings] == [3, 3]
+
+
+def test_english_speech_without_punctuation() -> None:
+    texts = [
+        "i will kill you if you call the police again",
+        "pay me five thousand dollars or i will send the video to your boss",
+    ]
+    segments = [make_segment(text, 20.0 * number, "channel-1") for number, text in enumerate(texts)]
+    found = analyze(make_transcript(segments, language="en")).findings
+    assert [(item.category, item.span.segment) for item in found] == [("THREAT.CONDITIONAL", 0), ("EXTORTION", 1)]
+
+
+def test_what_was_not_measured_says_so() -> None:
+    other = analyze(make_transcript([make_segment("hola", 0.0)], language="es"))
+    assert isinstance(other.findings, NotMeasured)
+    assert "'es'" in other.findings.reason
+    assert other.scores.review_order == other.findings
+    assert other.scores.counts == {}
+    empty = analyze(make_transcript([], language="und", empty_reason="No speech was found."))
+    assert empty.findings == NotMeasured(reason="No speech was found.")
+    for value in (other.acoustics, other.waveform, other.emotion, other.stress, other.cross_checks):
+        assert isinstance(value, NotMeasured)
+        assert value.reason
+
+
+def test_scores_count_and_order() -> None:
+    segments = [
+        make_segment("죽여버린다", 0.0, "a"),
+        make_segment("칼로 찔러 버린다", 20.0, "a"),
+        make_segment("네", 30.0, "b"),
+    ]
+    result = analyze(make_transcript(segments))
+    assert result.scores.counts == {"THREAT.DIRECT": {"3": {"a": 1}, "4": {"a": 1}}}
+    assert result.scores.per_audio_hour == {"THREAT.DIRECT": 120.0}
+    assert result.scores.inputs == {"n1": 0, "n2": 0, "n3": 1, "n4": 1, "duration_s": 60.0}
+    assert result.scores.review_order == review_order([4, 3])
+    assert review_order([]) == 0 < review_order([1]) < review_order([4]) < review_order([4] * 50) <= 100
+    harmless = analyze(make_transcript([make_segment("여보세요 배고파 죽겠어", 0.0, "a")]))
+    assert (harmless.findings, harmless.scores.review_order) == ([], 0.0)
+
+
+def test_hostile_text_comes_through_as_text() -> None:
+    result = analyze(make_transcript([make_segment("<script>alert(1)</script> 죽여버린다 & \x1b[31m", 0.0)]))
+    assert load_analysis(result.to_json()).findings[0].context.sentence.startswith("<script>")
+
+
+def test_the_settings_digest_follows_the_parameters(monkeypatch) -> None:
+    before = settings_digest()
+    assert before == settings_digest()
+    assert len(before) == 64
+    monkeypatch.setattr("include.forensic.findings.JOIN_GAP_S", 2.0)
+    assert settings_digest() != before
+
+
+def test_text_lines() -> None:
+    lines = [
+        json.dumps({"id": "x", "turns": [{"text": "네"}, {"speaker": "b", "text": "돈 안 주면 영상 뿌린다"}]}),
+        "배고파 죽겠어\n",
+        "\n",
+        "{broken",
+        json.dumps({"id": 4, "turns": "no"}),
+        "I'm gonna kill you",
+        json.dumps({"id": 5, "language": "xx", "turns": []}),
+    ]  # fmt: skip
+    out = [json.loads(line) for line in analyze_text_lines(lines)]
+    assert len(out) == 6
+    first = out[0]
+    assert (first["id"], first["categories"]) == ("x", {"EXTORTION": 1.0, "THREAT": 1.0})
+    finding = first["findings"][-1]
+    assert (finding["turn"], finding["probability"], finding["filters"]) == (1, None, [])
+    assert set(finding) == {"category", "severity", "turn", "text", "rule_or_model", "probability", "filters"}
+    assert out[1] == {"id": 2, "findings": [], "categories": {}, "review_order": 0.0}
+    assert out[2]["id"] is None
+    assert "Line 4" in out[2]["error"]
+    assert "Line 5: turns" in out[3]["error"]
+    assert out[4]["categories"] == {"THREAT": 1.0}
+    assert "Line 7" in out[5]["error"]
+
+
+def test_an_ambiguous_finding_raises_no_category() -> None:
+    result = analyze_text([Turn(text="걔한테 너 죽여버린다고 했어")])
+    assert [(item.severity, item.filters) for item in result.findings] == [(1, ["quotation"])]
+    assert result.categories == {}
+
+
+def test_a_language_without_rules_is_refused_for_text() -> None:
+    with pytest.raises(LanguageError, match="'fr'"):
+        analyze_text([Turn(text="bonjour")], language="fr")
