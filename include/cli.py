@@ -31,6 +31,7 @@ LanguageOption = Annotated[str, typer.Option(help="Spoken language: auto, ko or 
 
 def _use_stack() -> None:
     """Talk to the local stack, unless the environment names connections of its own."""
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")  # its hooks tell of every connection
     if "AIRFLOW_CONN_VOICEMAN_DB" in os.environ and "AIRFLOW_CONN_VOICEMAN_S3" in os.environ:
         return
     from include.local import load_stack_env

@@ -109,9 +109,7 @@ def _counter(counter: Counter, passages: Sequence[_Located], segments: Sequence[
 def _context(hit: Hit, passages: Sequence[_Located]) -> Context:
     """The sentence of the match; what was said before and after it, at most the neighbouring passage."""
     text = passages[hit.place.passage].passage.text
-    start, end = hit.sentence
-    while end < len(text) and text[end] in ".?!…\"'”’":
-        end += 1
+    start, end = _whole_words(text, *hit.sentence)
     before, after = text[:start].strip(), text[end:].strip()
     if not before and hit.place.passage > 0:
         before = passages[hit.place.passage - 1].passage.text.strip()
@@ -133,7 +131,7 @@ def _span(place: Place, passages: Sequence[_Located], segments: Sequence[Segment
         found = _words(segments[piece.segment], place.start - piece.offset, place.end - piece.offset)
         complete = complete and bool(found)
         words.extend(found)
-    shown = _whole_words(text, place.start, place.end)
+    from_, to = _whole_words(text, place.start, place.end)
     first = touched[0].segment
     timed = [(word.start, word.end) for word in words if word.start is not None and word.end is not None]
     if not complete or len(timed) < len(words):
@@ -143,7 +141,9 @@ def _span(place: Place, passages: Sequence[_Located], segments: Sequence[Segment
     else:
         start, end = min(item[0] for item in timed), max(item[1] for item in timed)
         timing = min((word.timing for word in words), key=_WEAKER.index)
-    return Span(segment=first, speaker=located.passage.speaker, start=start, end=end, timing=timing, text=shown)
+    return Span(
+        segment=first, speaker=located.passage.speaker, start=start, end=end, timing=timing, text=text[from_:to]
+    )
 
 
 def _words(segment: Segment, start: int, end: int) -> list[Word]:
@@ -161,10 +161,10 @@ def _words(segment: Segment, start: int, end: int) -> list[Word]:
     return found
 
 
-def _whole_words(text: str, start: int, end: int) -> str:
-    """The passage's text from the match's first to its last word, whole."""
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """The characters from the first to the last word touched, whole."""
     while start > 0 and not text[start - 1].isspace():
         start -= 1
     while end < len(text) and not text[end].isspace():
         end += 1
-    return text[start:end]
+    return start, end

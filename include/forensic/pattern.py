@@ -11,7 +11,8 @@
     END                           the sentence ends here
     ( ... )                       not offered: write two patterns
 
-A tag given as ``VV`` also takes kiwi's ``VV-R`` and ``VV-I``; without a slash every tag will do. A gap never
+A tag given as ``VV`` also takes kiwi's ``VV-R`` and ``VV-I``, one given as ``VX`` also ``VV`` (kiwi takes one for
+the other where punctuation is missing); without a slash every tag will do. A gap never
 crosses a sentence end (``SF``).
 """
 
@@ -94,6 +95,7 @@ def _element(word: str, source: str, lists: Mapping[str, Sequence[str]]) -> _Ele
     body = word.removesuffix("?") if word not in ("?", "?/SF") else word
     negated = body.startswith("!")
     forms_part, _, tags_part = body.removeprefix("!").partition("/")
+    tags = tags_part.split("|")
     forms: set[str] = set()
     prefixes: list[str] = []
     for form in forms_part.split("|"):
@@ -112,7 +114,7 @@ def _element(word: str, source: str, lists: Mapping[str, Sequence[str]]) -> _Ele
     return _Element(
         forms=None if "*" in forms else frozenset(forms),
         prefixes=tuple(prefixes),
-        tags=frozenset(tag for tag in tags_part.split("|") if tag),
+        tags=frozenset(tag for tag in tags if tag) | ({"VV"} if "VX" in tags else set()),
         negated=negated,
         optional=word.endswith("?") and word not in ("?", "?/SF"),
         gap=0,

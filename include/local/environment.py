@@ -63,6 +63,7 @@ def base_environment(state: StackState) -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if name != SERVICE_VARIABLE
+        and not name.startswith("VOICEMAN_API_")  # for the command line only
         and (name in _INHERITED or name.startswith(_INHERITED_PREFIXES) or name.lower().endswith("_proxy"))
     }
     no_proxy = ",".join(filter(None, (inherited.get("NO_PROXY", inherited.get("no_proxy", "")), HOST, "localhost")))

@@ -1,29 +1,27 @@
-"""``up``, ``down`` and ``status``: PostgreSQL, S3 and Airflow on this machine, in the right order."""
+"""``up`` and ``down``: PostgreSQL, S3 and Airflow on this machine, in the right order."""
 
 from __future__ import annotations
 
 import shutil
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
 from include.errors import StackError
 from include.local import airflow
 from include.local.environment import s3_endpoint, ui_url
 from include.local.layout import Layout, StackState, load_state, locked
-from include.local.ports import HOST, choose_ports
+from include.local.ports import choose_ports
 from include.local.postgres import ensure_cluster, ensure_databases, place_server
 from include.local.processes import end_processes, stack_processes
 from include.local.s3 import ensure_bucket, remove_stale_sockets, write_identities
 from include.local.secrets import ADMIN, StackSecrets, make_secrets
+from include.local.status import status
 from include.local.supervisor import SERVICES, Supervisor, write_configuration
 
-__all__ = ["ServiceStatus", "StackInfo", "down", "status", "up"]
+__all__ = ["StackInfo", "down", "up"]
 
 DATABASE_TIMEOUT_S = 60.0
 S3_TIMEOUT_S = 60.0
@@ -47,21 +45,6 @@ class StackInfo:
     """True when ``up`` found everything running and healthy."""
     seconds: float
     """How long ``up`` took."""
-
-
-@dataclass(frozen=True)
-class ServiceStatus:
-    """One line of the status table."""
-
-    name: str
-    state: str
-    """``healthy``, ``starting``, ``unhealthy`` or ``stopped``."""
-    address: str | None
-    pid: int | None
-    uptime_s: float | None
-    memory_mb: float | None
-    """Memory of the service and its children, MiB; pages shared by n processes count 1/n in each (PSS)."""
-    log: Path
 
 
 def up(progress: Callable[[str], None] = lambda _: None) -> StackInfo:
@@ -109,22 +92,6 @@ def down(progress: Callable[[str], None] = lambda _: None) -> int:
     with locked(layout):
         state = load_state(layout)
         return 0 if state is None else _end_everything(layout, state, progress)
-
-
-def status() -> list[ServiceStatus]:
-    """How each service is, in starting order.
-
-    Raises:
-        StackError: the stack's files can't be used.
-    """
-    layout = Layout.current()
-    state = load_state(layout)
-    manager = None if state is None else Supervisor(layout, state)
-    if state is None or manager is None or not manager.running():
-        return [ServiceStatus(name, "stopped", None, None, None, None, layout.log(name)) for name in SERVICES]
-    report = airflow.health(state)
-    known = manager.processes()
-    return [_service_status(layout, state, name, known[name], report) for name in SERVICES]
 
 
 def _start(layout: Layout, state: StackState, secrets: StackSecrets, progress: Callable[[str], None]) -> None:
@@ -182,15 +149,18 @@ def _wait_until_gone(state: StackState, seconds: float) -> None:
 
 
 def _end_leftovers(state: StackState) -> None:
-    """End every process with the stack's id; databases get their time to shut down in order.
+    """End every process with the stack's id, Airflow before the stores.
 
-    More than once: a process may be forked while the others are being ended.
+    Without supervisord their output goes nowhere and Airflow's parts often hang while they log their
+    end: they get 2 s, the stores 10. More than once: a process may be forked meanwhile.
     """
+    for service in reversed(SERVICES):
+        end_processes(stack_processes(state.stack_id, service), grace_s=10 if service in ("s3", "postgres") else 2)
     for _ in range(3):
         left = stack_processes(state.stack_id)
         if not left:
             return
-        end_processes(left, grace_s=10)
+        end_processes(left, grace_s=5)
     pids = ", ".join(str(process.pid) for process in stack_processes(state.stack_id))
     if pids:
         raise StackError(f"The stack's processes {pids} keep coming back; end them by hand with kill -9.")
@@ -220,40 +190,3 @@ def _all_healthy(layout: Layout, state: StackState) -> bool:
     if not state.ports or not Supervisor(layout, state).running():
         return False
     return all(service.state == "healthy" for service in status())
-
-
-def _service_status(
-    layout: Layout, state: StackState, name: str, entry: dict[str, object], report: airflow.HealthReport | None
-) -> ServiceStatus:
-    pid = int(str(entry["pid"])) or None
-    started = datetime.fromtimestamp(int(str(entry["start"])), UTC)
-    running = entry["statename"] == "RUNNING"
-    ports = {"postgres": "postgres", "s3": "s3", "api-server": "ui"}
-    address = f"{HOST}:{state.ports[ports[name]]}" if name in ports else None
-    if not running:
-        word = "starting" if entry["statename"] in ("STARTING", "BACKOFF") else "stopped"
-    elif name in ("postgres", "s3"):
-        word = "healthy" if _listens(address or "") else "unhealthy"
-    else:
-        word = "healthy" if airflow.part_is_healthy(report, name, started) else "unhealthy"
-    uptime = (datetime.now(UTC) - started).total_seconds() if running else None
-    return ServiceStatus(name, word, address, pid, uptime, _memory_mb(pid), layout.log(name))
-
-
-def _listens(address: str) -> bool:
-    host, port = address.rsplit(":", 1)
-    try:
-        with socket.create_connection((host, int(port)), timeout=2):
-            return True
-    except OSError:
-        return False
-
-
-def _memory_mb(pid: int | None) -> float | None:
-    if pid is None:
-        return None
-    try:
-        process = psutil.Process(pid)
-        return sum(float(p.memory_full_info().pss) for p in (process, *process.children(recursive=True))) / 2**20
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return None

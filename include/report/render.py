@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ToolError
+from include.forensic import Analysis
 from include.report.attachments import attachments_of
 from include.report.facts import Language, ReportFacts, check_agreement
 from include.report.fonts import require_hangul_font, write_out_undrawable
@@ -21,7 +22,6 @@ from include.report.settings_digest import PACKAGE, report_settings_digest, repo
 from include.report.strings import keep_words, load_strings
 from include.report.text import clean, clock, instant, number
 from include.report.view import build_view
-from include.forensic import Analysis
 from include.stt import Transcript
 
 if TYPE_CHECKING:
@@ -74,19 +74,26 @@ def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, 
     check_agreement(transcript, analysis, facts)
     strings = load_strings(language)
     style = (PACKAGE / "templates" / "report.css").read_text(encoding="utf-8")
-    return _environment().get_template("report.html.j2").render(
-        t=lambda key, /, **values: strings.say(key, **{name: _shown(value) for name, value in values.items()}),
-        plain=strings,
-        language=language,
-        style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        transcript=transcript,
-        analysis=analysis,
-        facts=facts,
-        view=build_view(transcript, analysis, facts, strings),
-        report_digest=report_settings_digest(),
-        report_versions=report_versions(),
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            t=lambda key, /, **values: strings.say(key, **{name: _shown(value) for name, value in values.items()}),
+            plain=strings,
+            plain_list=", ".join,
+            language=language,
+            style=style,
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            transcript=transcript,
+            analysis=analysis,
+            facts=facts,
+            view=build_view(transcript, analysis, facts, strings),
+            report_digest=report_settings_digest(),
+            report_versions=report_versions(),
+        )
     )
+    # A second lock: markup that a filter made past ``finalize`` could still carry such a sign.
+    return "\n".join(clean(line) for line in html.split("\n"))
 
 
 def _shown(value: object) -> object:

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from include.forensic import Analysis, Finding, VoiceMeasures
+from include.forensic import Analysis, VoiceMeasures
 from include.report.attachments import Attached, attachments_of
 from include.report.facts import ReportFacts
+from include.report.finding_views import CategoryRow, FindingView, category_rows, finding_views
 from include.report.gaps import find_gaps
 from include.report.labels import Labels
-from include.report.marking import Piece, emphasise, mark_segment
+from include.report.marking import Piece, mark_segment
 from include.report.strings import Strings
 from include.report.summary import summarise
 from include.report.text import clean, number, shorten
@@ -24,26 +25,6 @@ __all__ = ["ReportView", "build_view"]
 
 MEASURES = ("voiced_s", "f0_median_hz", "f0_iqr_semitones", "intensity_median_db", "pause_ratio", "speech_rate")
 _SPEAKERS_ABREAST = 3
-_WHOLE_CHARS = 3000
-"""A finding of more JSON than this may break over pages; kept whole it would leave half a page empty."""
-
-
-@dataclass(frozen=True)
-class FindingView:
-    """A finding, ready to print."""
-
-    finding: Finding
-    category: str
-    time: str
-    speaker: str
-    severity: str
-    """The criteria's words."""
-    sentence: list[Piece]
-    literal: bool
-    """Whether the matched words stand in the sentence literally."""
-    confidence: str
-    whole: bool
-    """Short enough to be kept on one page."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +36,8 @@ class SegmentView:
     pieces: list[Piece]
     confidence: str
     flags: list[str]
-    findings: list[str]
+    findings: list[tuple[str, str]]
+    """Id and anchor of each finding in this line."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +47,6 @@ class VoiceTable:
     speakers: list[str]
     rows: list[tuple[str, list[str], list[str]]]
     """Measure, a value per speaker, the methods or reasons (each once)."""
-
-
-@dataclass(frozen=True)
-class CategoryRow:
-    """A category that was found, with its reference."""
-
-    name: str
-    id: str
-    count: int
-    reference: str
-    verified_on: str
 
 
 @dataclass(frozen=True)
@@ -106,43 +77,6 @@ class ReportView:
     segments: list[SegmentView]
     flags: list[tuple[str, str]]
     attachments: list[Attached]
-
-
-def _findings(analysis: Analysis, labels: Labels) -> list[FindingView]:
-    views = []
-    for finding in analysis.findings if isinstance(analysis.findings, list) else []:
-        sentence = emphasise(finding.context.sentence, finding.span.text)
-        views.append(
-            FindingView(
-                finding=finding,
-                category=labels.category(analysis, finding.category),
-                time=labels.span(finding.span.start, finding.span.end),
-                speaker=labels.speaker(finding.span.speaker),
-                severity=labels.t(f"severity.{finding.severity}"),
-                sentence=sentence,
-                literal=any(piece.marked for piece in sentence),
-                confidence=labels.percent(finding.asr_confidence),
-                whole=len(finding.model_dump_json()) < _WHOLE_CHARS,
-            )
-        )
-    return views
-
-
-def _categories(analysis: Analysis, labels: Labels) -> list[CategoryRow]:
-    found = Counter(one.category for one in analysis.findings) if isinstance(analysis.findings, list) else Counter()
-    rows = []
-    for category, count in sorted(found.items(), key=lambda item: (-item[1], item[0])):
-        entry = analysis.taxonomy.categories[category]
-        rows.append(
-            CategoryRow(
-                labels.category(analysis, category),
-                category,
-                count,
-                entry.get("reference", ""),
-                entry.get("verified_on", ""),
-            )
-        )
-    return rows
 
 
 def _strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple[list[Strip], str]:
@@ -214,10 +148,10 @@ def _counts(analysis: Analysis, labels: Labels) -> list[CountRow]:
     ]
 
 
-def _segments(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[SegmentView]:
-    located: dict[int, list[Finding]] = {}
-    for finding in analysis.findings if isinstance(analysis.findings, list) else []:
-        located.setdefault(finding.span.segment, []).append(finding)
+def _segments(transcript: Transcript, findings: Sequence[FindingView], labels: Labels) -> list[SegmentView]:
+    located: dict[int, list[FindingView]] = {}
+    for view in findings:
+        located.setdefault(view.finding.span.segment, []).append(view)
     views = []
     for index, segment in enumerate(transcript.segments):
         here = located.get(index, [])
@@ -225,10 +159,10 @@ def _segments(transcript: Transcript, analysis: Analysis, labels: Labels) -> lis
             SegmentView(
                 time=labels.time(segment.start),
                 speaker=labels.speaker(segment.speaker),
-                pieces=mark_segment(segment.text, segment.words, [one.span.text for one in here]),
+                pieces=mark_segment(segment.text, segment.words, [one.finding.span.text for one in here]),
                 confidence="" if segment.confidence is None else f"{number(segment.confidence * 100, 0)} %",
                 flags=[clean(flag) for flag in segment.flags],
-                findings=[one.id for one in here],
+                findings=[(one.finding.id, one.anchor) for one in here],
             )
         )
     return views
@@ -242,6 +176,7 @@ def _flags(transcript: Transcript, t: Strings) -> list[tuple[str, str]]:
 def build_view(transcript: Transcript, analysis: Analysis, facts: ReportFacts, t: Strings) -> ReportView:
     """Compute a report's content in the language of ``t``."""
     labels = Labels(t, hours=transcript.recording.duration_s >= 3600)
+    findings = finding_views(analysis, labels)
     strips, note = _strips(transcript, analysis, labels)
     voices = analysis.acoustics if isinstance(analysis.acoustics, list) else []
     chunks = [voices[at : at + _SPEAKERS_ABREAST] for at in range(0, len(voices), _SPEAKERS_ABREAST)]
@@ -252,12 +187,12 @@ def build_view(transcript: Transcript, analysis: Analysis, facts: ReportFacts, t
         summary=summarise(transcript, analysis, labels),
         strips=strips,
         wave_note=note,
-        findings=_findings(analysis, labels),
-        categories=_categories(analysis, labels),
+        findings=findings,
+        categories=category_rows(analysis, labels),
         voices=[_voice_table(chunk, labels) for chunk in chunks],
         gaps=_gaps(transcript, analysis, labels),
         counts=_counts(analysis, labels),
-        segments=_segments(transcript, analysis, labels),
+        segments=_segments(transcript, findings, labels),
         flags=_flags(transcript, t),
         attachments=attachments_of(transcript, analysis, facts),
     )

@@ -24,13 +24,13 @@ _ILLEGAL = "VM001"
 
 @contextmanager
 def transaction() -> Iterator[Any]:
-    """A cursor (psycopg2) in one transaction: committed at the end, rolled back on any error.
+    """A cursor (psycopg 3) in one transaction: committed at the end, rolled back on any error.
 
     Raises:
         StateError: the database can't be reached or refused a statement.
         IllegalTransitionError: a change of state is not legal.
     """
-    import psycopg2
+    import psycopg
     from airflow.providers.postgres.hooks.postgres import PostgresHook
     from airflow.sdk.exceptions import AirflowException
 
@@ -39,15 +39,15 @@ def transaction() -> Iterator[Any]:
         connection = PostgresHook(postgres_conn_id=name).get_conn()
     except AirflowException as error:
         raise StateError(f"The Airflow connection {name!r} is not defined; set AIRFLOW_CONN_{name.upper()}.") from error
-    except psycopg2.Error as error:
+    except psycopg.Error as error:
         raise StateError(
             f"PostgreSQL can't be reached through {name!r} ({type(error).__name__}); check that it is up."
         ) from error
     try:
         with connection, connection.cursor() as cursor:
             yield cursor
-    except psycopg2.Error as error:
-        if error.pgcode == _ILLEGAL:
+    except psycopg.Error as error:
+        if error.sqlstate == _ILLEGAL:
             raise IllegalTransitionError(f"{str(error).splitlines()[0]}; the recording was left as it was.") from error
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise StateError(

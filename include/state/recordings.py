@@ -195,7 +195,7 @@ def artefacts(job_id: str, file_id: str | None = None) -> dict[str, dict[str, Ar
     with transaction() as cursor:
         cursor.execute(
             "SELECT file_id, kind, uri, sha256, settings_digest, cache_hit FROM voiceman.artefact "
-            "WHERE job_id = %s AND (%s IS NULL OR file_id = %s) ORDER BY file_id, kind",
+            "WHERE job_id = %s AND (%s::text IS NULL OR file_id = %s) ORDER BY file_id, kind",
             (job_id, file_id, file_id),
         )
         found: dict[str, dict[str, Artefact]] = {}

@@ -129,7 +129,11 @@ def _finding(number: int, index: int, transcript: Transcript) -> Finding:
     lines = transcript.segments
     segment = lines[index]
     category, severity, words = MATCHES[transcript.language][index % 8]
-    counter = [CounterEvidence(kind="joke", text=lines[index + 1].text, start=lines[index + 1].start)] if number % 2 else []
+    counter = (
+        [CounterEvidence(kind="joke", text=lines[index + 1].text, start=lines[index + 1].start)]
+        if number % 2 and index + 1 < len(lines)
+        else []
+    )
     return Finding(
         id=f"F{number:03d}", category=category, severity=severity, rule=f"{category.lower()}.1", rule_version="0.1.0",
         span=Span(
@@ -142,7 +146,7 @@ def _finding(number: int, index: int, transcript: Transcript) -> Finding:
         ),
         asr_confidence=segment.confidence,
         confirmation=Confirmation(status="not_run", detail="no second decode in this version"),
-        counter_evidence=counter if index + 1 < len(lines) else [],
+        counter_evidence=counter,
     )  # fmt: skip
 
 

@@ -20,12 +20,16 @@ from include.settings import ROOT, Settings
 from tests.unit.airflow_options import known_options
 
 COMPOSE = ROOT / "docker-compose.yaml"
-TEXT = COMPOSE.read_text(encoding="utf-8")
+TEXT = re.sub(r"^ *#.*", "", COMPOSE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+"""The file, its comment lines blanked."""
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z][A-Z0-9_]*)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}")
 
-NOT_IN_COMPOSE = {"VOICEMAN_HOME", "VOICEMAN_S3_CONN_ID", "VOICEMAN_DB_CONN_ID", "VOICEMAN_NOTIFY_CONN_ID"}
-"""Settings that the containers take at their defaults."""
+NOT_IN_COMPOSE = {
+    *("VOICEMAN_HOME", "VOICEMAN_S3_CONN_ID", "VOICEMAN_DB_CONN_ID", "VOICEMAN_NOTIFY_CONN_ID"),
+    *("VOICEMAN_API_USER", "VOICEMAN_API_PASSWORD"),
+}
+"""Settings that the containers take at their defaults; the last two are for the command line's REST calls."""
 
 
 def example_variables() -> dict[str, str]:
@@ -211,8 +215,7 @@ def test_queues_and_pools_of_the_dags_exist(services: dict[str, dict[str, Any]])
 
 
 def test_build_targets_and_copied_files_exist(services: dict[str, dict[str, Any]]) -> None:
-    targets = dict(re.findall(r"^FROM (\S+) AS (\S+)", DOCKERFILE, re.MULTILINE))
-    stages = set(targets.values())
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
     wanted = {body["build"]["target"] for body in airflow_services(services).values()}
     assert wanted == {"airflow", "gpu"}
     assert wanted <= stages
@@ -227,7 +230,8 @@ def test_the_images_run_as_nobody_special_with_what_is_needed() -> None:
     stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
     assert all("USER voiceman" in stage for stage in stages if " AS base" not in stage)
     for package in (
-        "ffmpeg", "libavcodec-extra", "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-nanum", "curl",
+        "ffmpeg", "libavcodec-extra", "libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-nanum",
+        "curl",
     ):  # fmt: skip
         assert re.search(rf"\b{re.escape(package)}\b", stages[0]), package
     assert "--require-hashes" in stages[1]

@@ -9,7 +9,7 @@ from include.forensic import Measure
 from include.forensic.acoustics import envelope, voice_measures
 from include.forensic.speech_timing import pause_ratio, speech_rate, syllables
 from include.stt import NotMeasured, Word
-from tests.unit.test_forensic_analysis import make_segment, make_transcript
+from tests.unit.forensic_factory import make_segment, make_transcript
 
 RATE = 16000
 
