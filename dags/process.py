@@ -11,11 +11,8 @@ with one sentence that says what to do, and its untouched original beside it. Ev
 `completed/{job_id}/job_summary.json`. Mend the cause, drop the recordings again under the same job id:
 finished ones are recognised and not done twice.
 
-| task | red means | do |
-|---|---|---|
-| claim | S3 or PostgreSQL away, or nothing was dropped | `./voiceman status`, then clear the task |
-| transcribe, analyze, report | a process died on every try | its log; then drop what the gate names again |
-| summarize, gate | some recording failed | read the summary |
+A red `claim`: S3 or PostgreSQL is away, or nothing was dropped: `./voiceman status`, then clear the task.
+A red `transcribe`, `analyze` or `report`: a process died on every try: its log, then drop the recordings again.
 """
 
 from __future__ import annotations
@@ -36,9 +33,12 @@ from airflow.sdk import (
 )
 
 from include.errors import InputError, JobFailedError, ModelError
-from include.manifest import JOB_ID_PATTERN, ArtefactRef, Batch, Job
+from include.manifest import JOB_ID_PATTERN
+from include.pipeline import tasks
 from include.settings import LANGUAGES
 
+Json = dict[str, Any]
+LABEL = "{{ batch_label }}"
 NO_RETRY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
@@ -74,72 +74,40 @@ def process() -> None:
     """Wire the job."""
 
     @task
-    def claim() -> dict[str, str]:
-        from include import pipeline, storage
-
-        context = get_current_context()
-        params = context["params"]
-        job = Job(job_id=params["job_id"], language=params["language"], priority=params["priority"])
-        return pipeline.claim_job(storage.open_store(), job, pipeline.task_run(context)).model_dump()
+    def claim() -> Json:
+        return tasks.claim(get_current_context())
 
     @task
-    def plan(manifest: dict[str, str]) -> list[dict[str, Any]]:
-        from include import pipeline, storage
+    def plan(manifest: Json) -> list[Json]:
+        return tasks.plan(get_current_context(), manifest)
 
-        run = pipeline.task_run(get_current_context())
-        return [
-            b.model_dump(mode="json") for b in pipeline.plan_run(storage.open_store(), ArtefactRef(**manifest), run)
-        ]
+    @task(pool="gpu", queue="gpu", map_index_template=LABEL)
+    def transcribe(batch: Json) -> int:
+        return tasks.transcribe(get_current_context(), batch)
 
-    def in_stage(batch: dict[str, Any]) -> tuple[Any, Batch, Any, Any]:
-        from include import pipeline, storage
+    @task(map_index_template=LABEL, trigger_rule=TriggerRule.ALL_DONE)
+    def analyze(batch: Json) -> int:
+        return tasks.analyze(get_current_context(), batch)
 
-        context = get_current_context()
-        one = Batch.model_validate(batch)
-        context["batch_label"] = one.label  # type: ignore[typeddict-unknown-key]
-        return storage.open_store(), one, pipeline.task_run(context), pipeline
-
-    @task(pool="gpu", queue="gpu", map_index_template="{{ batch_label }}")
-    def transcribe(batch: dict[str, Any]) -> int:
-        store, one, run, pipeline = in_stage(batch)
-        return pipeline.transcribe_batch(store, one, get_current_context()["params"]["language"], run)
-
-    @task(map_index_template="{{ batch_label }}", trigger_rule=TriggerRule.ALL_DONE)
-    def analyze(batch: dict[str, Any]) -> int:
-        store, one, run, pipeline = in_stage(batch)
-        return pipeline.analyze_batch(store, one, run)
-
-    @task(map_index_template="{{ batch_label }}", trigger_rule=TriggerRule.ALL_DONE)
-    def report(batch: dict[str, Any]) -> int:
-        store, one, run, pipeline = in_stage(batch)
-        return pipeline.report_batch(store, one, run)
+    @task(map_index_template=LABEL, trigger_rule=TriggerRule.ALL_DONE)
+    def report(batch: Json) -> int:
+        return tasks.report(get_current_context(), batch)
 
     @task_group
-    def batch(batch: dict[str, Any]) -> None:
+    def batch(batch: Json) -> None:
         transcribe(batch) >> analyze(batch) >> report(batch)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
-    def summarize(manifest: dict[str, str] | None) -> dict[str, str] | None:
-        from include import pipeline, storage
-
-        if manifest is None:
-            raise JobFailedError("There is no manifest: the task claim did not finish; see its log.")
-        store, run = storage.open_store(), pipeline.task_run(get_current_context())
-        return pipeline.summarize_job(store, pipeline.reconcile(store, ArtefactRef(**manifest), run), run).model_dump()
+    def summarize(manifest: Json | None) -> Json:
+        return tasks.summarize(get_current_context(), manifest)
 
     @task
     def notify() -> str:
-        from include import pipeline
-
-        context = get_current_context()
-        return pipeline.notify_end(context, context["params"]["job_id"])
+        return tasks.notify(get_current_context())
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
-    def gate(manifest: dict[str, str] | None, summary: dict[str, str] | None) -> str:
-        from include import pipeline, storage
-
-        refs = [None if ref is None else ArtefactRef(**ref) for ref in (manifest, summary)]
-        return pipeline.judge(storage.open_store(), *refs)
+    def gate(manifest: Json | None, summary: Json | None) -> str:
+        return tasks.gate(manifest, summary)
 
     manifest = claim()
     batches = batch.expand(batch=plan(manifest))

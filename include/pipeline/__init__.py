@@ -1,4 +1,8 @@
-"""The task bodies that the DAGs wire, and the planner."""
+"""Job logic and the task bodies that the DAGs wire (``tasks``); the planner.
+
+``tasks``, ``drop`` (the trigger) and ``client`` (REST) are modules of their own: Airflow and the command line load
+them by name.
+"""
 
 from include.pipeline.claim import claim_job, load_manifest
 from include.pipeline.closing import judge, notify_end, reconcile, summarize_job

@@ -74,23 +74,20 @@ def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, 
     check_agreement(transcript, analysis, facts)
     strings = load_strings(language)
     style = (PACKAGE / "templates" / "report.css").read_text(encoding="utf-8")
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            t=lambda key, /, **values: strings.say(key, **{name: _shown(value) for name, value in values.items()}),
-            plain=strings,
-            plain_list=", ".join,
-            language=language,
-            style=style,
-            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            transcript=transcript,
-            analysis=analysis,
-            facts=facts,
-            view=build_view(transcript, analysis, facts, strings),
-            report_digest=report_settings_digest(),
-            report_versions=report_versions(),
-        )
+    page = _environment().get_template("report.html.j2")
+    html = page.render(
+        t=lambda key, /, **values: strings.say(key, **{name: _shown(value) for name, value in values.items()}),
+        plain=strings,
+        plain_list=", ".join,
+        language=language,
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        transcript=transcript,
+        analysis=analysis,
+        facts=facts,
+        view=build_view(transcript, analysis, facts, strings),
+        report_digest=report_settings_digest(),
+        report_versions=report_versions(),
     )
     # A second lock: markup that a filter made past ``finalize`` could still carry such a sign.
     return "\n".join(clean(line) for line in html.split("\n"))

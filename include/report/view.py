@@ -85,7 +85,7 @@ def _strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple
         return [], labels.t("wave.missing", reason=clean(wave.reason))
     speakers = list(dict.fromkeys(one.speaker for one in transcript.segments))
     marks = [
-        Mark(one.id, one.span.start, one.span.end if one.span.end is not None else one.span.start)
+        Mark(shorten(clean(one.id), 6), one.span.start, one.span.end if one.span.end is not None else one.span.start)
         for one in (analysis.findings if isinstance(analysis.findings, list) else [])
         if one.span.start is not None
     ]

@@ -215,6 +215,8 @@ def open_store() -> Store:
 
     settings = get_settings()
     try:
+        # the hook falls back to whatever AWS credentials it finds when the connection is missing: ask first
+        S3Hook.get_connection(settings.s3_conn_id)
         client: Any = S3Hook(aws_conn_id=settings.s3_conn_id).get_conn()
     except AirflowException as error:
         raise StorageError(

@@ -67,6 +67,7 @@ def test_recovery_settings(cfg: configparser.ConfigParser) -> None:
     assert scheduler.getint("task_instance_heartbeat_timeout_detection_interval") == 3
     assert scheduler.getint("scheduler_heartbeat_sec") == 2
     assert threshold >= 25, "at 10 a busy scheduler reset its own live tasks"
+    assert 15 <= cfg["triggerer"].getint("triggerer_health_check_threshold") <= 25
     # The user's target: recovery within 30 s without a human, a killed scheduler included.
     assert (
         threshold + scheduler.getint("orphaned_tasks_check_interval") + scheduler.getint("scheduler_heartbeat_sec")

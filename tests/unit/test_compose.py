@@ -7,9 +7,11 @@ hand against this repository. `docker compose config` is used too where the plug
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,24 @@ def test_the_gpu_worker(services: dict[str, dict[str, Any]]) -> None:
     [models] = [volume for volume in worker["volumes"] if volume.endswith(":ro")]
     assert models.split(":")[1] == worker["environment"]["VOICEMAN_MODEL_DIR"]
     assert worker["build"]["target"] == "gpu"
+
+
+def test_the_celery_executor_loads(tmp_path: Path) -> None:
+    """The locked Celery and the provider fit together (Celery 5.7.0 broke provider 3.26.0's import)."""
+    script = (
+        "from airflow.providers.celery.executors.celery_executor import app\n"
+        "print(app.conf.task_default_queue, app.conf.worker_prefetch_multiplier, app.conf.task_acks_late)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | {
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CELERY__BROKER_URL": "redis://:secret@redis:6379/0",
+        "AIRFLOW__CELERY__RESULT_BACKEND": "db+postgresql://airflow:secret@postgres:5432/airflow",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "default 1 True"
 
 
 def test_queues_and_pools_of_the_dags_exist(services: dict[str, dict[str, Any]]) -> None:

@@ -1,0 +1,83 @@
+"""Task bodies: Airflow's context and JSON in, JSON out. The DAG ``process`` wires them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.errors import JobFailedError
+from include.manifest import ArtefactRef, Batch, Job
+from include.pipeline.claim import claim_job
+from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
+from include.pipeline.planner import plan_run
+from include.pipeline.stages import analyze_batch, report_batch, transcribe_batch
+from include.pipeline.taskrun import task_run
+from include.storage import open_store
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["analyze", "claim", "gate", "notify", "plan", "report", "summarize", "transcribe"]
+
+Json = dict[str, Any]
+
+
+def claim(context: Context) -> Json:
+    """Claim the job's drop; returns the manifest's place and digest."""
+    params = context["params"]
+    job = Job(job_id=params["job_id"], language=params["language"], priority=params["priority"])
+    return claim_job(open_store(), job, task_run(context)).model_dump()
+
+
+def plan(context: Context, manifest: Json) -> list[Json]:
+    """The run's batches."""
+    batches = plan_run(open_store(), ArtefactRef(**manifest), task_run(context))
+    return [batch.model_dump(mode="json") for batch in batches]
+
+
+def _labelled(context: Context, batch: Json) -> Batch:
+    one = Batch.model_validate(batch)
+    context["batch_label"] = one.label  # type: ignore[typeddict-unknown-key]  # for map_index_template
+    return one
+
+
+def transcribe(context: Context, batch: Json) -> int:
+    """Transcribe one batch; returns how many recordings have a transcript."""
+    one = _labelled(context, batch)
+    return transcribe_batch(open_store(), one, context["params"]["language"], task_run(context))
+
+
+def analyze(context: Context, batch: Json) -> int:
+    """Analyse one batch; returns how many recordings have an analysis."""
+    return analyze_batch(open_store(), _labelled(context, batch), task_run(context))
+
+
+def report(context: Context, batch: Json) -> int:
+    """Report on one batch; returns how many recordings are completed."""
+    return report_batch(open_store(), _labelled(context, batch), task_run(context))
+
+
+def summarize(context: Context, manifest: Json | None) -> Json:
+    """Reconcile with the manifest and write the summary; returns its place and digest.
+
+    Raises:
+        JobFailedError: there is no manifest, because the claim did not finish.
+    """
+    if manifest is None:
+        raise JobFailedError("There is no manifest: the task claim did not finish; see its log.")
+    store, run = open_store(), task_run(context)
+    return summarize_job(store, reconcile(store, ArtefactRef(**manifest), run), run).model_dump()
+
+
+def notify(context: Context) -> str:
+    """Tell the configured endpoint that the job ended."""
+    return notify_end(context, context["params"]["job_id"])
+
+
+def gate(manifest: Json | None, summary: Json | None) -> str:
+    """Green only when every recording of the manifest is COMPLETED.
+
+    Raises:
+        JobFailedError: one is not; the message names them.
+    """
+    refs = [None if ref is None else ArtefactRef(**ref) for ref in (manifest, summary)]
+    return judge(open_store(), *refs)

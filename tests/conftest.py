@@ -1,0 +1,84 @@
+"""What the tests share: weights laid out once, and one local stack that lives as long as the tests need it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Airflow reads these when it is first imported; nothing of it may touch the user's own AIRFLOW_HOME
+_AIRFLOW_HOME = tempfile.mkdtemp(prefix="voiceman-airflow-")
+os.environ["AIRFLOW_HOME"] = _AIRFLOW_HOME
+os.environ["AIRFLOW_CONFIG"] = str(Path(__file__).parent.parent / "airflow.cfg")
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent.parent / "dags")
+os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).parent.parent / "plugins")
+os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
+
+from include import local
+from include.settings import ROOT, get_settings
+from include.stt import install_base
+
+DEVELOPMENT_DATA = Path(os.environ.get("VOICEMAN_EVAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings() -> Iterator[None]:
+    """Settings are read anew in each test, so that a test's environment counts for it alone."""
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The directory of model weights, verified."""
+    folder = get_settings().models
+    install_base(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack_home(models: Path) -> Iterator[Path]:
+    """A whole local stack of its own, started and stopped by the command line as a user would."""
+    home = Path(tempfile.mkdtemp(prefix="voiceman-tests-"))
+    environment = {**os.environ, "VOICEMAN_HOME": str(home), "VOICEMAN_MODEL_DIR": str(models), "VOICEMAN_SETTLE_S": "2"}
+    for name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER"):
+        environment.pop(name)
+    try:
+        started = subprocess.run([ROOT / "voiceman", "up"], env=environment, capture_output=True, text=True, timeout=300)
+        assert started.returncode == 0, started.stderr
+        yield home
+    finally:
+        ended = subprocess.run([ROOT / "voiceman", "down"], env=environment, capture_output=True, text=True, timeout=120)
+        shutil.rmtree(home, ignore_errors=True)
+        assert ended.returncode == 0, ended.stderr
+
+
+@pytest.fixture
+def stack(stack_home: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This test talks to the stack: connections, home and models are in the environment."""
+    monkeypatch.setenv("VOICEMAN_HOME", str(stack_home))
+    monkeypatch.setenv("VOICEMAN_MODEL_DIR", str(models))
+    get_settings.cache_clear()
+    for name, value in local.load_stack_env().items():
+        if name.startswith(("AIRFLOW_CONN_", "VOICEMAN_")):
+            monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    return stack_home
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The development data; a test that uses it is skipped where it is not."""
+    if not DEVELOPMENT_DATA.is_dir():
+        pytest.skip(f"development data is not at {DEVELOPMENT_DATA}")
+    return DEVELOPMENT_DATA

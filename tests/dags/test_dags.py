@@ -1,0 +1,100 @@
+"""Every DAG of ours: loads without a database, keeps the house's policy, refuses wrong parameters."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import ParamValidationError
+
+from include.settings import ROOT
+
+DAGS = sorted((ROOT / "dags").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(str(ROOT / "dags"))
+
+
+def test_all_dags_load(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {"process", "intake"}
+
+
+def test_policy(bag: DagBag) -> None:
+    pools = set(json.loads((ROOT / "pools.json").read_text())) | {"default_pool"}
+    for dag in bag.dags.values():
+        assert dag.tags, dag.dag_id
+        assert dag.doc_md and "When it is red" in dag.doc_md, dag.dag_id
+        assert dag.catchup is False
+        for task in dag.tasks:
+            assert task.owner == "voiceman", task.task_id
+            assert task.retries >= 1, task.task_id
+            assert task.pool in pools, task.task_id
+            assert task.queue in ("default", "gpu"), task.task_id
+
+
+def test_shape_of_process(bag: DagBag) -> None:
+    dag = bag.dags["process"]
+    order = ["claim", "plan", "batch.transcribe", "batch.analyze", "batch.report", "summarize", "notify", "gate"]
+    assert [t.task_id for t in dag.topological_sort()] == order
+    assert dag.get_task("batch.transcribe").pool == "gpu"
+    assert dag.get_task("batch.transcribe").queue == "gpu"
+    assert [t.task_id for t in dag.leaves] == ["gate"]
+    group = dag.task_group.children["batch"]
+    assert type(group).__name__ == "MappedTaskGroup"  # one group over batches: no barrier between its stages
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"job_id": "a/b"},
+        {"job_id": "a..b"},
+        {"job_id": ""},
+        {"job_id": "x", "language": "klingon"},
+        {"job_id": "x", "priority": "now"},
+        {"language": "ko"},
+    ],
+)
+def test_wrong_parameters_are_refused(bag: DagBag, params: dict[str, str]) -> None:
+    merged = copy.deepcopy(bag.dags["process"].params)
+    with pytest.raises(ParamValidationError):
+        merged.update(params)
+        merged.validate()
+
+
+def test_the_defaults_need_only_a_job_id(bag: DagBag) -> None:
+    merged = copy.deepcopy(bag.dags["process"].params)
+    merged.update({"job_id": "사건-1"})
+    assert merged.validate() == {"job_id": "사건-1", "language": "auto", "priority": "normal"}
+
+
+@pytest.mark.parametrize("path", DAGS, ids=lambda p: p.name)
+def test_dag_files_only_wire(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 120
+
+
+def test_parsing_takes_less_than_a_second() -> None:
+    # Airflow itself is imported before the clock starts: every process of it has it in memory
+    code = (
+        "import time, airflow.sdk, airflow.providers.standard.operators.trigger_dagrun, airflow.triggers.base\n"
+        "import importlib.util, sys\n"
+        "t = time.perf_counter()\n"
+        "for path in sys.argv[1:]:\n"
+        "    spec = importlib.util.spec_from_file_location(path, path)\n"
+        "    spec.loader.exec_module(importlib.util.module_from_spec(spec))\n"
+        "print(time.perf_counter() - t)\n"
+    )
+    seconds = min(
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code, *map(str, DAGS)], capture_output=True, text=True, check=True, cwd=ROOT
+            ).stdout.splitlines()[-1]
+        )
+        for _ in range(2)
+    )
+    assert seconds < 1.0, f"{seconds:.2f} s"

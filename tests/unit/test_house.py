@@ -1,0 +1,66 @@
+"""Rules of the house that a reader would otherwise have to check by eye."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from include import plain
+from include.settings import ROOT
+
+PACKAGES = ["storage", "state", "stt", "forensic", "report", "pipeline", "local"]
+MODULES = sorted((ROOT / "include").rglob("*.py"))
+MAY_USE_AIRFLOW = {"pipeline", "state", "storage", "local"}
+
+
+def imports(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text())
+    found = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    return found + [alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nobody_imports_past_a_door_or_airflow(path: Path) -> None:
+    own = path.relative_to(ROOT / "include").parts[0]
+    # the two modules that Airflow and the command line must load by their full name
+    doors_passed = {"include.pipeline.client"} if own == "submission.py" else set()
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "include" and len(parts) > 2 and parts[1] in PACKAGES and parts[1] != own:
+            assert name in doors_passed, f"{path} imports {name}; use include.{parts[1]}"
+        if parts[0] == "airflow":
+            assert own in MAY_USE_AIRFLOW, f"{path} imports Airflow"
+        assert parts[0] != "dags"
+
+
+def test_only_settings_reads_the_environment() -> None:
+    allowed = {"settings.py", "cli.py", "environment.py", "engine.py", "weights.py", "supervisor.py", "processes.py"}
+    for path in MODULES:
+        if path.name not in allowed:
+            assert "os.environ" not in path.read_text(), path
+
+
+def test_schemas_in_docs_are_current() -> None:
+    for name, text in plain.schema_files().items():
+        assert (ROOT / "docs" / "schemas" / name).read_text() == text, f"{name}: run make schemas"
+
+
+@pytest.mark.parametrize("name", ["include.cli", "include.pipeline", "include.plain", "include.pipeline.drop"])
+def test_heavy_packages_are_not_imported_at_the_top(name: str) -> None:
+    heavy = ["torch", "whisperx", "weasyprint", "pandas", "matplotlib", "parselmouth", "kiwipiepy", "ctranslate2"]
+    code = f"import sys, {name}; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert out.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_no_third_party_data_is_committed() -> None:
+    data = ROOT.parent / "shared" / "data"
+    if not data.is_dir():
+        pytest.skip("development data is not here")
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    ours = {(ROOT / name).read_bytes() for name in listed.split("\0") if name and (ROOT / name).is_file()}
+    theirs = [path for path in data.rglob("*") if path.is_file() and path.stat().st_size > 500]
+    assert theirs
+    assert not [path for path in theirs if path.read_bytes() in ours]
