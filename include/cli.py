@@ -125,11 +125,11 @@ def submit(
 
     names = submission.collect(files)
     submission.check(job, language, priority)
-    run_id = submission.submit(names, job, language=language, priority=priority, console=err)
+    run_id, link = submission.submit(names, job, language=language, priority=priority, console=err)
     if not wait:
-        out.print(f"Started {run_id}: {submission.client().link(run_id)}")
+        out.print(f"Started {run_id}: {link}", soft_wrap=True)
         return
-    if not submission.follow(job, run_id, console=err, result=out):
+    if not submission.follow(job, run_id, link, console=err, result=out):
         raise typer.Exit(1)
 
 

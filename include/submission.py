@@ -89,25 +89,27 @@ def check(job_id: str, language: str, priority: str) -> None:
         raise InvalidJobError(f"The priority {priority!r} is not offered; use normal or urgent.")
 
 
-def submit(files: dict[str, Path], job_id: str, *, language: str, priority: str, console: Console) -> str:
-    """Upload and start; returns the run's id.
+def submit(files: dict[str, Path], job_id: str, *, language: str, priority: str, console: Console) -> tuple[str, str]:
+    """Upload and start; returns the run's id and its page in the UI.
 
     Names that can't be kept are uploaded all the same: the pipeline refuses each with its reason and keeps it.
     """
-    airflow, store = client(), open_store()
-    airflow.wait_for_dag()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=console) as progress:
-        for name, file in progress.track(files.items(), total=len(files), description="Uploading"):
-            store.upload(file, layout.incoming_key(job_id, name))
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return airflow.start(job_id, f"submit__{job_id}__{stamp}", language=language, priority=priority)
+    store = open_store()
+    with client() as airflow:
+        airflow.wait_for_dag()
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        with Progress(*columns, console=console) as progress:
+            for name, file in progress.track(files.items(), total=len(files), description="Uploading"):
+                store.upload(file, layout.incoming_key(job_id, name))
+        run_id = f"submit__{job_id}__{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        airflow.start(job_id, run_id, language=language, priority=priority)
+        return run_id, airflow.link(run_id)
 
 
-def follow(job_id: str, run_id: str, *, console: Console, result: Console) -> bool:
+def follow(job_id: str, run_id: str, link: str, *, console: Console, result: Console) -> bool:
     """Show each recording's stage until the run ends, then what came of it; True when all completed."""
-    airflow, started = client(), time.monotonic()
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
+    started = time.monotonic()
+    with client() as airflow, Live(console=console, refresh_per_second=4, transient=True) as live:
         while not (run := airflow.status(run_id)).over:
             live.update(_progress(job_id, f"{job_id}: {time.monotonic() - started:.0f} s, run {run.state}"))
             time.sleep(1)
@@ -121,7 +123,7 @@ def follow(job_id: str, run_id: str, *, console: Console, result: Console) -> bo
     summary = layout.summary_key(job_id)
     if store.exists(summary):
         result.print(f"Summary: {store.uri(summary)}", soft_wrap=True)
-    result.print(f"Airflow: {airflow.link(run_id)}", soft_wrap=True)
+    result.print(f"Airflow: {link}", soft_wrap=True)
     result.print(f"Download: ./voiceman fetch {job_id} DIR", soft_wrap=True)
     return run.state == "success"
 

@@ -50,15 +50,24 @@ def models() -> Path:
 def stack_home(models: Path) -> Iterator[Path]:
     """A whole local stack of its own, started and stopped by the command line as a user would."""
     home = Path(tempfile.mkdtemp(prefix="voiceman-tests-"))
-    environment = {**os.environ, "VOICEMAN_HOME": str(home), "VOICEMAN_MODEL_DIR": str(models), "VOICEMAN_SETTLE_S": "2"}
+    environment = {
+        **os.environ,
+        "VOICEMAN_HOME": str(home),
+        "VOICEMAN_MODEL_DIR": str(models),
+        "VOICEMAN_SETTLE_S": "8",
+    }
     for name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER"):
         environment.pop(name)
     try:
-        started = subprocess.run([ROOT / "voiceman", "up"], env=environment, capture_output=True, text=True, timeout=300)
+        started = subprocess.run(
+            [ROOT / "voiceman", "up"], env=environment, capture_output=True, text=True, timeout=300
+        )
         assert started.returncode == 0, started.stderr
         yield home
     finally:
-        ended = subprocess.run([ROOT / "voiceman", "down"], env=environment, capture_output=True, text=True, timeout=120)
+        ended = subprocess.run(
+            [ROOT / "voiceman", "down"], env=environment, capture_output=True, text=True, timeout=120
+        )
         shutil.rmtree(home, ignore_errors=True)
         assert ended.returncode == 0, ended.stderr
 

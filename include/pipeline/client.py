@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -30,7 +30,7 @@ class RunStatus:
 
 
 class AirflowClient:
-    """A session with one Airflow; the token is asked for again when it has expired."""
+    """A session with one Airflow, used in a ``with``; the token is asked for again when it has expired."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self.url = url.rstrip("/")
@@ -38,7 +38,18 @@ class AirflowClient:
         self._http = httpx.Client(base_url=self.url, timeout=30)
         self._token = ""
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """One authenticated request.
+
+        Raises:
+            StackError: Airflow does not answer, or refuses the login.
+        """
         for attempt in (1, 2, 3):
             try:
                 if not self._token:
@@ -72,7 +83,7 @@ class AirflowClient:
             "logical_date": None,
             "conf": {"job_id": job_id, "language": language, "priority": priority},
         }
-        response = self._call("POST", "/api/v2/dags/process/dagRuns", json=body)
+        response = self.call("POST", "/api/v2/dags/process/dagRuns", json=body)
         if response.status_code in (400, 422):
             raise InvalidJobError(f"Airflow refuses the job {job_id}: {response.json().get('detail', response.text)}")
         if response.status_code not in (200, 409):  # 409: this very run was started before
@@ -82,7 +93,7 @@ class AirflowClient:
     def wait_for_dag(self, timeout_s: float = 120) -> None:
         """Wait until the DAG processor has read the DAG ``process``."""
         deadline = time.monotonic() + timeout_s
-        while self._call("GET", "/api/v2/dags/process").status_code != 200:
+        while self.call("GET", "/api/v2/dags/process").status_code != 200:
             if time.monotonic() > deadline:
                 raise StackError(f"Airflow did not read dags/process.py within {timeout_s:g} s; see ./voiceman status.")
             time.sleep(0.5)
@@ -90,10 +101,10 @@ class AirflowClient:
     def status(self, run_id: str) -> RunStatus:
         """Where a run stands."""
         path = f"/api/v2/dags/process/dagRuns/{quote(run_id, safe='')}"
-        run = self._call("GET", path)
+        run = self.call("GET", path)
         if run.status_code != 200:
             raise StackError(f"Airflow does not know the run {run_id} ({run.status_code}).")
-        tasks = self._call("GET", f"{path}/taskInstances", params={"limit": 1000}).json()["task_instances"]
+        tasks = self.call("GET", f"{path}/taskInstances", params={"limit": 1000}).json()["task_instances"]
         return RunStatus(
             run_id,
             run.json()["state"],

@@ -64,7 +64,8 @@ def migrate() -> list[str]:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         cursor.execute("CREATE SCHEMA IF NOT EXISTS voiceman")
         cursor.execute(
-            "CREATE TABLE IF NOT EXISTS voiceman.migration (name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())"
+            "CREATE TABLE IF NOT EXISTS voiceman.migration "
+            "(name text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())"
         )
         cursor.execute("SELECT name FROM voiceman.migration")
         have = {row[0] for row in cursor.fetchall()}

@@ -41,7 +41,8 @@ def test_the_whole_way_is_recorded(recording: Recording) -> None:
     assert [t.state for t in state.stage_times(recording.job_id)] == [State.PENDING, *CHAIN]
     with state.transaction() as cursor:
         cursor.execute(
-            "SELECT DISTINCT run_id, try_number, actor FROM voiceman.recording_event WHERE job_id = %s AND from_state IS NOT NULL",
+            "SELECT DISTINCT run_id, try_number, actor FROM voiceman.recording_event "
+            "WHERE job_id = %s AND from_state IS NOT NULL",
             (recording.job_id,),
         )
         assert cursor.fetchall() == [("run", 2, "dag.task[3]")]
@@ -66,7 +67,11 @@ def test_every_state_on_the_way_can_fail_and_be_reopened(recording: Recording) -
         for one in CHAIN[:steps]:
             state.advance(recording, one, ACTOR)
         state.fail(recording, ACTOR, code="audio", message="why")
-        assert (now(recording).state, now(recording).error_code, now(recording).error_message) == (State.FAILED, "audio", "why")
+        assert (now(recording).state, now(recording).error_code, now(recording).error_message) == (
+            State.FAILED,
+            "audio",
+            "why",
+        )
         state.reopen(recording, ACTOR)
         assert now(recording).error_code is None
 
@@ -94,7 +99,9 @@ def test_a_failed_state_needs_a_reason(recording: Recording) -> None:
 
 def test_artefacts_are_replaced_by_kind(recording: Recording) -> None:
     for sha in ("b" * 64, "c" * 64):
-        state.save_artefact(recording, state.Artefact("report.pdf", ArtefactRef(uri="s3://x/y", sha256=sha), "d", False))
+        state.save_artefact(
+            recording, state.Artefact("report.pdf", ArtefactRef(uri="s3://x/y", sha256=sha), "d", False)
+        )
     found = state.artefacts(recording.job_id)[recording.file_id]
     assert [one.ref.sha256 for one in found.values()] == ["c" * 64]
     assert state.artefacts(recording.job_id, "other") == {}
@@ -113,7 +120,9 @@ def test_jobs_are_listed_with_their_counts(recording: Recording) -> None:
 
 def test_a_database_that_is_away_is_one_sentence(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_VOICEMAN_DB", "postgresql://nobody:nothing-here@127.0.0.1:9/voiceman")
-    with pytest.raises(StateError, match=r"^PostgreSQL can't be reached through 'voiceman_db' \(OperationalError\)") as caught:
+    with pytest.raises(
+        StateError, match=r"^PostgreSQL can't be reached through 'voiceman_db' \(OperationalError\)"
+    ) as caught:
         state.list_jobs()
     assert "nothing-here" not in str(caught.value)
     assert isinstance(caught.value.__cause__, psycopg.Error)

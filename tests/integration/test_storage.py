@@ -46,7 +46,7 @@ def test_a_wrong_digest_keeps_the_source_and_removes_the_copy(store: Store, pref
         store.read(prefix + "a", sha256="0" * 64)
 
 
-@pytest.mark.parametrize("name", ["통화 녹음 홍길동.m4a", "it's \"quoted\" & <b>+%20.m4a", "가" * 60])
+@pytest.mark.parametrize("name", ["통화 녹음 홍길동.m4a", 'it\'s "quoted" & <b>+%20.m4a', "가" * 60])
 def test_names_of_every_kind(store: Store, prefix: str, name: str) -> None:
     store.write(prefix + name, b"x")
     store.copy(prefix + name, prefix + "copy/" + name)

@@ -112,7 +112,12 @@ def test_the_command_line_gives_one_sentence(tmp_path: Path, models: Path) -> No
 
 
 def test_transcribe_analyze_report_without_airflow(tmp_path: Path, models: Path) -> None:
-    call, t, a, r = ROOT / "samples" / "threat.m4a", tmp_path / "threat_transcript.json", tmp_path / "a.json", tmp_path / "r"
+    call, t, a, r = (
+        ROOT / "samples" / "threat.m4a",
+        tmp_path / "threat_transcript.json",
+        tmp_path / "a.json",
+        tmp_path / "r",
+    )
     for command in (
         ["transcribe", call, "--out", t, "--language", "en"],
         ["analyze", t, "--out", a, "--audio", call],

@@ -115,5 +115,3 @@ def test_a_limit_on_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path = make(tmp_path / "long.wav", source="sine=f=300:d=200")
     with pytest.raises(AudioError, match="is longer than"):
         decode(path, probe(path))
-
-

@@ -21,7 +21,7 @@ def test_job_ids_that_are_refused_in_one_sentence(job_id: str) -> None:
     ("name", "file_id"),
     [
         ("통화 녹음 홍길동_260101_093000.m4a", "통화 녹음 홍길동_260101_093000"),
-        ("it's \"quoted\" & <b>.mp3", "it's \"quoted\" & <b>"),
+        ('it\'s "quoted" & <b>.mp3', 'it\'s "quoted" & <b>'),
         ("a.b.c.wav", "a.b.c"),
         ("no-extension", "no-extension"),
         ("가" * 60 + ".m4a", "가" * 60),
@@ -31,7 +31,9 @@ def test_names_that_phones_give_are_kept(name: str, file_id: str) -> None:
     assert check_file_name(name) == file_id
 
 
-@pytest.mark.parametrize("name", ["../x.m4a", "a/b.m4a", "a\\b.m4a", "", ".", "..", ".m4a ", "a\x00.m4a", "a\u202eb.m4a", "x" * 300])
+@pytest.mark.parametrize(
+    "name", ["../x.m4a", "a/b.m4a", "a\\b.m4a", "", ".", "..", ".m4a ", "a\x00.m4a", "a\u202eb.m4a", "x" * 300]
+)
 def test_names_that_are_refused(name: str) -> None:
     if name == ".m4a ":
         assert check_file_name(name) == ".m4a "  # a dot file: odd, but a name

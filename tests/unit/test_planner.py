@@ -10,11 +10,18 @@ from include.pipeline import batch_size, plan_batches
 
 def recording(number: int, seconds: float | None) -> Recording:
     return Recording(
-        job_id="j", file_id=f"r{number:05d}", name=f"r{number:05d}.m4a", sha256="0" * 64, size_bytes=100_000, duration_s=seconds
+        job_id="j",
+        file_id=f"r{number:05d}",
+        name=f"r{number:05d}.m4a",
+        sha256="0" * 64,
+        size_bytes=100_000,
+        duration_s=seconds,
     )
 
 
-@pytest.mark.parametrize(("depth", "size"), [(1, 4), (10, 4), (11, 8), (50, 8), (51, 16), (100, 16), (101, 32), (9999, 32)])
+@pytest.mark.parametrize(
+    ("depth", "size"), [(1, 4), (10, 4), (11, 8), (50, 8), (51, 16), (100, 16), (101, 32), (9999, 32)]
+)
 def test_the_users_table(depth: int, size: int) -> None:
     assert batch_size(depth) == size
 

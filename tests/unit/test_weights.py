@@ -19,7 +19,9 @@ def test_base_is_laid_out_verified_and_left_alone(tmp_path: Path) -> None:
 def test_a_wrong_digest_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "model.bin").write_bytes(b"not whisper")
-    with pytest.raises(ModelError, match=r"model\.bin has SHA-256 .*, expected d01c3014.*delete the file and run make models"):
+    with pytest.raises(
+        ModelError, match=r"model\.bin has SHA-256 .*, expected d01c3014.*delete the file and run make models"
+    ):
         install_base(tmp_path)
     monkeypatch.setenv("VOICEMAN_MODEL_DIR", str(tmp_path))
     with pytest.raises(ModelError, match="expected d01c3014"):
