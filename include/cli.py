@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from include import __version__
-from include.errors import VoiceManError
+from include.errors import ToolError, VoiceManError
 
 __all__ = ["app", "main"]
 
@@ -235,10 +235,13 @@ def version() -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise ToolError(f"{path} can't be written ({error.strerror}); free space or choose another path.") from error
 
 
 def main() -> None:

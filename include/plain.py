@@ -76,7 +76,6 @@ def report_file(analysis: Path, folder: Path, *, transcript: Path | None, genera
         software_version=__version__,
         generated_at=generated_at,
     )
-    folder.mkdir(parents=True, exist_ok=True)
     return report.write_report(recording, parsed, facts, folder, primary=get_settings().report_language)
 
 

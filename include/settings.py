@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0)
     """CPU threads of one transcription; 0 means as many as this process may use."""
 
+    cpu_replicas: int = Field(4, ge=1, le=64)
+    """Most model replicas that share the CPU's cores, each with a recording of its own: two single-threaded replicas
+    do 1.5 times the work of one with two threads (bench/README.md). Each takes the model's memory again."""
+
     min_speech_s: float = Field(1.0, ge=0.0)
     """Less speech than this (seconds, by VAD) is not transcribed: short clips make Whisper invent words."""
 

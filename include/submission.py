@@ -110,8 +110,8 @@ def follow(job_id: str, run_id: str, link: str, *, console: Console, result: Con
     """Show each recording's stage until the run ends, then what came of it; True when all completed."""
     started = time.monotonic()
     with client() as airflow, Live(console=console, refresh_per_second=4, transient=True) as live:
-        while not (run := airflow.status(run_id)).over:
-            live.update(_progress(job_id, f"{job_id}: {time.monotonic() - started:.0f} s, run {run.state}"))
+        while (run := airflow.state(run_id)) not in ("success", "failed"):
+            live.update(_progress(job_id, f"{job_id}: {time.monotonic() - started:.0f} s, run {run}"))
             time.sleep(1)
     store, rows, made = open_store(), state.recordings_of(job_id), state.artefacts(job_id)
     table = Table(
@@ -125,7 +125,7 @@ def follow(job_id: str, run_id: str, link: str, *, console: Console, result: Con
         result.print(f"Summary: {store.uri(summary)}", soft_wrap=True)
     result.print(f"Airflow: {link}", soft_wrap=True)
     result.print(f"Download: ./voiceman fetch {job_id} DIR", soft_wrap=True)
-    return run.state == "success"
+    return run == "success"
 
 
 def _plain(text: str) -> str:

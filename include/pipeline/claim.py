@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["claim_job", "load_manifest"]
 
 log = logging.getLogger(__name__)
+
+_THREADS = 4
 
 
 def claim_job(store: Store, job: Job, run: TaskRun) -> ArtefactRef:
@@ -45,8 +48,7 @@ def claim_job(store: Store, job: Job, run: TaskRun) -> ArtefactRef:
         if not dropped and not known:
             raise EmptyJobError(f"Nothing lies under {store.uri(prefix)}; upload recordings there, then start the job.")
         state.save_job(job)
-        for item in dropped:
-            _claim_one(store, job, item, run)
+        _claim_all(store, job, dropped, run)
     ours = {key: row for key, row in state.recordings_of(job.job_id).items() if row.run_id == run.run_id}
     if not ours:
         log.info("Nothing to claim for job %s: another run has it already.", job.job_id)
@@ -57,6 +59,21 @@ def claim_job(store: Store, job: Job, run: TaskRun) -> ArtefactRef:
         refused=tuple(key for key, row in ours.items() if row.state is State.FAILED),
     )
     return store.write(layout.manifest_key(job.job_id, run.run_id), manifest.model_dump_json(indent=2).encode())
+
+
+def _claim_all(store: Store, job: Job, dropped: list[Listed], run: TaskRun) -> None:
+    """Claim in a few threads (it is mostly waiting for the store); names that could collide, one after the other."""
+    groups: dict[str, list[Listed]] = {}
+    for item in dropped:
+        groups.setdefault(PurePosixPath(item.key).stem, []).append(item)
+
+    def claim_group(items: list[Listed]) -> None:
+        for item in items:
+            _claim_one(store, job, item, run)
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for _ in threads.map(claim_group, groups.values()):
+            pass  # raises the first error; the claim is repeated and continues
 
 
 def load_manifest(store: Store, ref: ArtefactRef) -> Manifest:

@@ -98,16 +98,20 @@ class AirflowClient:
                 raise StackError(f"Airflow did not read dags/process.py within {timeout_s:g} s; see ./voiceman status.")
             time.sleep(0.5)
 
-    def status(self, run_id: str) -> RunStatus:
-        """Where a run stands."""
-        path = f"/api/v2/dags/process/dagRuns/{quote(run_id, safe='')}"
-        run = self.call("GET", path)
+    def state(self, run_id: str) -> str:
+        """A run's state: ``queued``, ``running``, ``success`` or ``failed``."""
+        run = self.call("GET", f"/api/v2/dags/process/dagRuns/{quote(run_id, safe='')}")
         if run.status_code != 200:
             raise StackError(f"Airflow does not know the run {run_id} ({run.status_code}).")
+        return str(run.json()["state"])
+
+    def status(self, run_id: str) -> RunStatus:
+        """Where a run and its tasks stand."""
+        path = f"/api/v2/dags/process/dagRuns/{quote(run_id, safe='')}"
         tasks = self.call("GET", f"{path}/taskInstances", params={"limit": 1000}).json()["task_instances"]
         return RunStatus(
             run_id,
-            run.json()["state"],
+            self.state(run_id),
             {
                 t["task_id"] + (f"[{t['map_index']}]" if t["map_index"] >= 0 else ""): t["state"] or "waiting"
                 for t in tasks

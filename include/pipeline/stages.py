@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from include.errors import DigestMismatchError, NoSpeechError, StateError, Stora
 from include.manifest import ArtefactRef, State
 from include.pipeline.failing import fail_recording, reason_of
 from include.pipeline.keys import transcript_digest
+from include.pipeline.rendering import Renderer
 from include.settings import get_settings
 from include.storage import layout
 
@@ -48,36 +50,55 @@ _ANALYZE = _Stage("analyze", State.FORENSIC_QUEUE, State.FORENSIC_PROCESSING, St
 _REPORT = _Stage("report", State.REPORT_QUEUE, State.REPORT_GENERATING, State.COMPLETED)
 
 
-def _each(store: Store, batch: Batch, run: TaskRun, stage: _Stage, work: Callable[[Recording], None]) -> int:
-    """Run one stage over a batch; returns how many recordings reached its end."""
-    again: list[Exception] = []
-    total = len(batch.file_ids)
-    for number, file_id in enumerate(batch.file_ids, start=1):
+def _each(
+    store: Store, batch: Batch, run: TaskRun, stage: _Stage, work: Callable[[Recording], None], *, workers: int = 1
+) -> int:
+    """Run one stage over a batch; returns how many recordings reached its end.
+
+    ``workers`` recordings are worked on at once, in threads.
+    """
+
+    def one(file_id: str) -> Exception | None:
         row = state.recordings_of(batch.job_id, [file_id])[file_id]
         if row.state.terminal or row.reached(stage.done) or not row.reached(stage.entry):
-            log.info("%s %d/%d: %s is %s, nothing to do", stage.name, number, total, file_id, row.state)
-            continue
-        started = time.perf_counter()
-        state.advance(row.recording, stage.working, run.actor)
-        try:
-            work(row.recording)
-        except (StorageError, StateError) as error:
-            if not isinstance(error, DigestMismatchError):
-                raise  # the store or the database is away: nothing about this recording; the task tries again
-            _fail(store, row.recording, run, stage, error)
-        except Exception as error:  # one recording must never take its neighbours down
-            if (isinstance(error, VoiceManError) and not error.retryable) or run.last_try:
-                _fail(store, row.recording, run, stage, error)
-            else:
-                log.exception("%s of %s failed; the task will try again", stage.name, file_id)
-                again.append(error)
-        else:
-            state.advance(row.recording, stage.done, run.actor)
-            log.info("%s %d/%d: %s done in %.1f s", stage.name, number, total, file_id, time.perf_counter() - started)
+            log.info("%s: %s is %s, nothing to do", stage.name, file_id, row.state)
+            return None
+        return _work_on(store, row.recording, run, stage, work)
+
+    if workers == 1:
+        outcomes = [one(file_id) for file_id in batch.file_ids]
+    else:
+        with ThreadPoolExecutor(workers) as threads:
+            outcomes = list(threads.map(one, batch.file_ids))
+    again = [error for error in outcomes if error is not None]
     if again:
         raise again[0]
     rows = state.recordings_of(batch.job_id, batch.file_ids).values()
     return sum(row.reached(stage.done) for row in rows)
+
+
+def _work_on(
+    store: Store, recording: Recording, run: TaskRun, stage: _Stage, work: Callable[[Recording], None]
+) -> Exception | None:
+    """One recording through one stage; returns the error with which the task should be tried again."""
+    started = time.perf_counter()
+    state.advance(recording, stage.working, run.actor)
+    try:
+        work(recording)
+    except (StorageError, StateError) as error:
+        if error.retryable:
+            raise  # the store or the database is away: nothing about this recording; the task tries again
+        _fail(store, recording, run, stage, error)
+    except Exception as error:  # one recording must never take its neighbours down
+        if (isinstance(error, VoiceManError) and not error.retryable) or run.last_try:
+            _fail(store, recording, run, stage, error)
+        else:
+            log.exception("%s of %s failed; the task will try again", stage.name, recording.file_id)
+            return error
+    else:
+        state.advance(recording, stage.done, run.actor)
+        log.info("%s: %s done in %.1f s", stage.name, recording.file_id, time.perf_counter() - started)
+    return None
 
 
 def _fail(store: Store, recording: Recording, run: TaskRun, stage: _Stage, error: Exception) -> None:
@@ -120,12 +141,12 @@ def _save(store: Store, recording: Recording, kind: str, data: bytes, digest: st
 
 
 def transcribe_batch(store: Store, batch: Batch, language: str, run: TaskRun) -> int:
-    """Transcribe a batch; the model is loaded once, and only if a recording needs it.
+    """Transcribe a batch; models are loaded once, and only if a recording needs them.
 
     Returns:
         How many recordings have a transcript now.
     """
-    transcribers: list[stt.Transcriber] = []  # made by the first recording that needs it, shared by the rest
+    transcribers = stt.TranscriberPool(len(batch.file_ids))
 
     def work(recording: Recording) -> None:
         digest = transcript_digest(language)
@@ -134,10 +155,8 @@ def transcribe_batch(store: Store, batch: Batch, language: str, run: TaskRun) ->
         key, hit = layout.cache_transcript_key(recording.sha256, digest), True
         if not store.exists(key):
             hit = False
-            if not transcribers:
-                transcribers.append(stt.Transcriber())
             with _working_copy(store, recording) as path:
-                made = transcribers[0].transcribe(path, language=language, name=recording.name)
+                made = transcribers.transcribe(path, language=language, name=recording.name)
             store.write(key, made.to_json().encode())
         data = store.read(key)
         transcript = stt.load_transcript(data, name=store.uri(key))
@@ -149,7 +168,7 @@ def transcribe_batch(store: Store, batch: Batch, language: str, run: TaskRun) ->
             raise NoSpeechError(f"{recording.name} holds too little speech: {transcript.empty_reason}.")
         _save(store, recording, "transcript.json", data, digest, hit=hit)
 
-    return _each(store, batch, run, _TRANSCRIBE, work)
+    return _each(store, batch, run, _TRANSCRIBE, work, workers=transcribers.replicas)
 
 
 def _read_artefact(store: Store, recording: Recording, kind: str) -> tuple[bytes, ArtefactRef]:
@@ -183,35 +202,40 @@ def analyze_batch(store: Store, batch: Batch, run: TaskRun) -> int:
 
 
 def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
-    """Render the reports and move everything finished to ``completed/``; returns how many are completed."""
+    """Render the reports, on all cores, and move everything finished to ``completed/``.
 
-    def work(recording: Recording) -> None:
-        transcript_data, transcript_ref = _read_artefact(store, recording, "transcript.json")
-        analysis_data, analysis_ref = _read_artefact(store, recording, "forensic.json")
-        digest = report.report_settings_digest() + analysis_ref.sha256[:16]
-        transcript = stt.load_transcript(transcript_data, name=transcript_ref.uri)
-        analysis = forensic.load_analysis(analysis_data, name=analysis_ref.uri)
-        row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
-        facts = report.ReportFacts(
-            job_id=recording.job_id,
-            file_id=recording.file_id,
-            file_name=recording.name,
-            sha256=recording.sha256,
-            size_bytes=recording.size_bytes,
-            received_at=row.received_at.astimezone(UTC).isoformat(timespec="seconds"),
-            run_id=run.run_id,
-            software_version=__version__,
-            generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        with tempfile.TemporaryDirectory(prefix="voiceman-report-") as folder:
-            primary = get_settings().report_language
-            for path in report.write_report(transcript, analysis, facts, Path(folder), primary=primary):
-                kind = path.name.removeprefix(f"{recording.file_id}_")
+    Returns:
+        How many recordings are completed.
+    """
+    workers = min(get_settings().cpu_threads, len(batch.file_ids))
+    with Renderer(workers) as renderer:
+
+        def work(recording: Recording) -> None:
+            transcript, _ = _read_artefact(store, recording, "transcript.json")
+            analysis, ref = _read_artefact(store, recording, "forensic.json")
+            digest = report.report_settings_digest() + ref.sha256[:16]
+            row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
+            for kind, data in renderer.render(transcript, analysis, _facts(row, run)).items():
                 if not _done_before(store, recording, kind, digest):
-                    _save(store, recording, kind, path.read_bytes(), digest)
-        _complete(store, recording)
+                    _save(store, recording, kind, data, digest)
+            _complete(store, recording)
 
-    return _each(store, batch, run, _REPORT, work)
+        return _each(store, batch, run, _REPORT, work, workers=workers)
+
+
+def _facts(row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
+    recording = row.recording
+    return report.ReportFacts(
+        job_id=recording.job_id,
+        file_id=recording.file_id,
+        file_name=recording.name,
+        sha256=recording.sha256,
+        size_bytes=recording.size_bytes,
+        received_at=row.received_at.astimezone(UTC).isoformat(timespec="seconds"),
+        run_id=run.run_id,
+        software_version=__version__,
+        generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _complete(store: Store, recording: Recording) -> None:

@@ -1,6 +1,7 @@
 """Speech to text: decode → speech regions → WhisperX → word times → transcript."""
 
 from include.stt.audio import SAMPLE_RATE, Probe, probe
+from include.stt.replicas import TranscriberPool
 from include.stt.transcriber import Transcriber, engine_info, load_channels
 from include.stt.transcript import (
     SCHEMA,
@@ -27,6 +28,7 @@ __all__ = [
     "Segment",
     "SpeakerInfo",
     "Transcriber",
+    "TranscriberPool",
     "Transcript",
     "Word",
     "engine_info",

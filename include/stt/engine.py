@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import zlib
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 Chunk = tuple[int, float, float]
 """(channel, start, end): a stretch of speech to decode, seconds."""
 
+_LOADING = threading.Lock()
 _FRAMES_PER_S = 100
 _LANGUAGE_CHUNKS = 3
 
@@ -62,19 +64,23 @@ def resolve_compute_type(device: str) -> str:
 class SpeechModel:
     """Whisper and the voice activity detector, loaded once."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         """Load the configured model.
+
+        Args:
+            threads: CPU threads; all that the settings allow when None.
 
         Raises:
             ModelError: weights are missing, damaged or not a Whisper model.
         """
         os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # it reports usage otherwise; read at import
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        settings = get_settings()
-        path, self.device = model_path(settings.whisper_model), resolve_device()
+        self.threads = threads or get_settings().cpu_threads
+        path, self.device = model_path(get_settings().whisper_model), resolve_device()
         for noisy in ("whisperx", "lightning", "lightning_fabric", "lightning.pytorch"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
-        with redirect_stdout(sys.stderr):  # WhisperX prints; our standard output belongs to the caller
+        # one at a time: redirect_stdout changes the whole process
+        with _LOADING, redirect_stdout(sys.stderr):  # WhisperX prints; our standard output belongs to the caller
             self._load(path)
 
     def _load(self, path: str) -> None:
@@ -83,7 +89,7 @@ class SpeechModel:
         from whisperx.vads import Pyannote
 
         settings = get_settings()
-        torch.set_num_threads(settings.cpu_threads)
+        torch.set_num_threads(self.threads)
         try:
             vad = Pyannote(
                 torch.device(self.device), token=None, model_fp=str(vad_weights()), chunk_size=settings.vad_chunk_s,
@@ -97,7 +103,7 @@ class SpeechModel:
                 language="en",  # only to skip the pipeline's own detection; each batch sets its own
                 vad_model=vad,
                 download_root=str(settings.models),
-                threads=settings.cpu_threads,
+                threads=self.threads,
             )
         except (RuntimeError, ValueError, OSError) as error:
             raise ModelError(

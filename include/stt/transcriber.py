@@ -98,15 +98,16 @@ def _mixed(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
 class Transcriber:
     """Transcribes recordings one after the other; the model is loaded at the first one that needs it."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         self.engine = engine_info()
+        self._threads = threads
         self._model: SpeechModel | None = None
 
     @property
     def model(self) -> SpeechModel:
         """The loaded model."""
         if self._model is None:
-            self._model = SpeechModel()
+            self._model = SpeechModel(self._threads)
         return self._model
 
     def transcribe(self, path: Path, *, language: str = "auto", name: str | None = None) -> Transcript:

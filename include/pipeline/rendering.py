@@ -1,0 +1,60 @@
+"""Reports on all cores: WeasyPrint is pure Python, so each core gets a process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from include import forensic, report, stt
+from include.settings import get_settings
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Renderer"]
+
+
+class Renderer:
+    """Renders in ``workers`` processes, or in this one when there is one; thread-safe."""
+
+    def __init__(self, workers: int) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        if workers > 1:
+            report.warm_up()  # before forking: the workers share the imported modules
+            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"))
+            # the first job starts all workers: now, while this process has no threads that could hold a lock
+            self._pool.submit(report.warm_up).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def render(self, transcript: bytes, analysis: bytes, facts: report.ReportFacts) -> dict[str, bytes]:
+        """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports.
+
+        Raises:
+            DocumentError: transcript and analysis are not what they should be.
+            ToolError: a font or a library is missing.
+        """
+        primary = get_settings().report_language
+        if self._pool is None:
+            return _render(transcript, analysis, facts, primary)
+        return self._pool.submit(_render, transcript, analysis, facts, primary).result()
+
+
+def _render(
+    transcript: bytes, analysis: bytes, facts: report.ReportFacts, primary: report.Language
+) -> dict[str, bytes]:
+    parsed = stt.load_transcript(transcript, name=f"{facts.file_id}_transcript.json")
+    measured = forensic.load_analysis(analysis, name=f"{facts.file_id}_forensic.json")
+    with tempfile.TemporaryDirectory(prefix="voiceman-report-") as folder:
+        paths = report.write_report(parsed, measured, facts, Path(folder), primary=primary)
+        return {path.name.removeprefix(f"{facts.file_id}_"): path.read_bytes() for path in paths}
