@@ -16,10 +16,10 @@ help: ## list the targets
 env: system $(VENV)/.installed models ## environment, system packages and verified Whisper weights (seconds when done before)
 
 system: ## apt packages: installed when allowed to, else the command is printed
-	@APT="$(APT)" bash tools/system.sh
-
-$(UV):
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11, or name it: make PYTHON=/path/to/python3.11 env" >&2; exit 2; }
+	@APT="$(APT)" PYTHON="$(PYTHON)" bash tools/system.sh
+
+$(UV): | system
 	@$(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/pip install -q --disable-pip-version-check uv==0.13.9
 
 $(VENV)/.installed: requirements-dev.txt | $(UV)

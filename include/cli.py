@@ -55,7 +55,8 @@ def up() -> None:
         apply()
     _print_status()
     word = "was up already" if info.already_up else f"is up after {info.seconds:.0f} s"
-    out.print(f"The stack {word}. Airflow: {info.ui_url} (user {info.admin_user}, password in {info.secrets_file})")
+    told = f"The stack {word}. Airflow: {info.ui_url} (user {info.admin_user}, password in {info.secrets_file})"
+    out.print(told, soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -78,17 +79,19 @@ def status() -> None:
 def _print_status() -> bool:
     from include.local import status as services
 
-    table = Table("service", "state", "address", "pid", "up", "MiB", "log")
+    found = services()
+    table = Table("service", "state", "address", "pid", "up", "MiB")
     healthy = True
-    for one in services():
+    for one in found:
         healthy = healthy and one.state == "healthy"
         colour = {"healthy": "green", "starting": "yellow"}.get(one.state, "red")
         table.add_row(
             one.name, f"[{colour}]{one.state}[/]", one.address or "", str(one.pid or ""),
             f"{one.uptime_s:.0f} s" if one.uptime_s is not None else "",
-            f"{one.memory_mb:.0f}" if one.memory_mb is not None else "", str(one.log),
+            f"{one.memory_mb:.0f}" if one.memory_mb is not None else "",
         )  # fmt: skip
     out.print(table)
+    out.print(f"Logs: {found[0].log.parent}", soft_wrap=True, highlight=False)
     return healthy
 
 

@@ -114,9 +114,8 @@ def follow(job_id: str, run_id: str, link: str, *, console: Console, result: Con
             live.update(_progress(job_id, f"{job_id}: {time.monotonic() - started:.0f} s, run {run}"))
             time.sleep(1)
     store, rows, made = open_store(), state.recordings_of(job_id), state.artefacts(job_id)
-    table = Table(
-        "recording", "state", "report, or what went wrong", title=f"{job_id}: {time.monotonic() - started:.0f} s"
-    )
+    table = Table("recording", "state", title=f"{job_id}: {time.monotonic() - started:.0f} s")
+    table.add_column("report, or what went wrong", overflow="fold")
     for key, row in rows.items():
         table.add_row(_plain(key), row.state.value, _plain(_outcome(row, made.get(key, {}))))
     result.print(table)

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Install the missing apt packages when allowed to; otherwise print the one command to run. $APT names them.
+# Install the missing apt packages when allowed to; otherwise print the one command to run.
+# $APT names them, $PYTHON is the interpreter.
 set -eu
 missing=()
 for package in $APT; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
+# Debian ships Python without ensurepip, which venv needs
+"$PYTHON" -c 'import ensurepip' 2>/dev/null || missing+=("python3.11-venv")
 [ ${#missing[@]} -eq 0 ] && exit 0
 command="apt-get install -y --no-install-recommends ${missing[*]}"
 if ! command -v apt-get >/dev/null; then
