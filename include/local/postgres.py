@@ -240,14 +240,20 @@ def _make_passable(directory: Path) -> None:
 
 
 def _copy_programs(source: Path, elsewhere: Path) -> Path:
-    target = elsewhere / "postgresql"
-    if not (target / "bin" / "postgres").exists():
+    # package and libraries side by side, as installed: the programs find their libraries by that relative path
+    package, target = source.parent, elsewhere / "postgresql"
+    programs = target / package.name / source.name / "bin"
+    if not (programs / "postgres").exists():
         _make_passable(elsewhere)
         partial = elsewhere / "postgresql.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial, symlinks=True)
+        for old in (partial, target):
+            shutil.rmtree(old, ignore_errors=True)
+        shutil.copytree(source, partial / package.name / source.name, symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, partial / libraries.name, symlinks=True)
         for path in (partial, *partial.rglob("*")):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044))
         partial.rename(target)
-    return target / "bin"
+    return programs

