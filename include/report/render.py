@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -115,6 +116,7 @@ def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFac
     from weasyprint import HTML, Attachment
     from weasyprint.urls import FatalURLFetchingError
 
+    logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # a line for each page otherwise
     made = datetime.fromisoformat(facts.generated_at)
     fetcher = _refusing_fetcher()
     attached = [

@@ -26,10 +26,10 @@ def summarise(transcript: Transcript, analysis: Analysis, labels: Labels) -> lis
         names = ", ".join(labels.speaker(one) for one in transcript.speakers.speakers)
         out.append(t("summary.speakers_channel", names=names))
     else:
-        reason = clean(transcript.speakers.reason or t("doc.not_stated"))
+        reason = clean(t.recorded(transcript.speakers.reason or t("doc.not_stated")))
         out.append(t("summary.speakers_none", reason=reason))
     if not transcript.segments:
-        reason = clean(transcript.empty_reason or "")
+        reason = clean(t.recorded(transcript.empty_reason or ""))
         out.append(t("summary.transcript_empty", reason=reason) if reason else t("summary.transcript_empty_unstated"))
     out.extend(_findings(analysis, labels))
     out.append(t("summary.machine"))
@@ -54,7 +54,7 @@ def _findings(analysis: Analysis, labels: Labels) -> list[str]:
     t = labels.t
     found = analysis.findings
     if isinstance(found, NotMeasured):
-        return [t("summary.findings_not_measured", reason=clean(found.reason))]
+        return [t("summary.findings_not_measured", reason=clean(t.recorded(found.reason)))]
     if not found:
         return [t("summary.findings_none")]
     counts = Counter(finding.category for finding in found).most_common()

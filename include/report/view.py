@@ -82,7 +82,7 @@ class ReportView:
 def _strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple[list[Strip], str]:
     wave = analysis.waveform
     if isinstance(wave, NotMeasured):
-        return [], labels.t("wave.missing", reason=clean(wave.reason))
+        return [], labels.t("wave.missing", reason=clean(labels.t.recorded(wave.reason)))
     speakers = list(dict.fromkeys(one.speaker for one in transcript.segments))
     marks = [
         Mark(shorten(clean(one.id), 6), one.span.start, one.span.end if one.span.end is not None else one.span.start)
@@ -108,7 +108,10 @@ def _voice_table(voices: Sequence[VoiceMeasures], labels: Labels) -> VoiceTable:
     rows = []
     for name in MEASURES:
         values = [getattr(one, name) for one in voices]
-        how = [clean(value.reason if isinstance(value, NotMeasured) else value.method) for value in values]
+        how = [
+            clean(labels.t.recorded(value.reason) if isinstance(value, NotMeasured) else value.method)
+            for value in values
+        ]
         rows.append(
             (labels.t(f"voice.{name}"), [labels.measurement(value) for value in values], list(dict.fromkeys(how)))
         )
@@ -121,9 +124,9 @@ def _gaps(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[tu
     for gap in find_gaps(transcript, analysis):
         name = t.get(f"gap.{gap.path}") or clean(gap.path)
         who = ", ".join(labels.speaker(one) for one in gap.speakers)
-        rows.append((f"{name} ({who})" if who else name, clean(gap.reason)))
+        rows.append((f"{name} ({who})" if who else name, clean(t.recorded(gap.reason))))
     if transcript.speakers.method == "none":
-        rows.append((t("gaps.speakers"), clean(transcript.speakers.reason or t("doc.not_stated"))))
+        rows.append((t("gaps.speakers"), clean(t.recorded(transcript.speakers.reason or t("doc.not_stated")))))
     words = [word for segment in transcript.segments for word in segment.words]
     untimed = sum(word.start is None for word in words)
     unscored = sum(word.score is None for word in words)
@@ -132,7 +135,9 @@ def _gaps(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[tu
     if unscored:
         rows.append((t("gaps.unscored", n=unscored, total=len(words)), t("gaps.no_score_reason")))
     findings = analysis.findings if isinstance(analysis.findings, list) else []
-    unconfirmed = Counter(clean(one.confirmation.detail) for one in findings if one.confirmation.status == "not_run")
+    unconfirmed = Counter(
+        clean(t.recorded(one.confirmation.detail)) for one in findings if one.confirmation.status == "not_run"
+    )
     for detail, count in unconfirmed.items():
         name = t("gaps.confirmation_one") if count == 1 else t("gaps.confirmation", n=count)
         rows.append((name, detail or t("gaps.not_run_reason")))

@@ -35,6 +35,13 @@ class Strings:
         """The string for a template, escaped. Korean words stay whole at line ends: WeasyPrint has no ``keep-all``."""
         return keep_words(self(key, **values))
 
+    def recorded(self, text: str) -> str:
+        """A reason or remark that the software recorded in English, in this language; as recorded when none fits."""
+        for pattern, translated in _recorded(self.language):
+            if found := pattern.fullmatch(text.strip().removesuffix(".")):
+                return translated.format(**found.groupdict())
+        return text
+
     def get(self, key: str) -> str | None:
         """The string, or None where the table has none for a name that comes from the documents."""
         return self.table.get(key)
@@ -63,6 +70,15 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 @cache
+@cache
+def _recorded(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    path = Path(__file__).resolve().parent / f"recorded_{language}.toml"
+    if not path.is_file():  # they are recorded in English
+        return ()
+    phrases = tomllib.loads(path.read_text(encoding="utf-8"))["phrase"]
+    return tuple((re.compile(one["pattern"]), one["text"]) for one in phrases)
+
+
 def load_strings(language: str) -> Strings:
     """The strings of ``ko`` or ``en``."""
     path = Path(__file__).resolve().parent / f"{language}.toml"
