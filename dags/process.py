@@ -8,8 +8,8 @@ group over batches of 4–32 recordings: the first batch is analysed while the s
 
 **When it is red.** The gate names the recordings that failed; each has `failed/{job_id}/{file_id}_error.json`
 with one sentence that says what to do, and its untouched original beside it. Everything is counted in
-`completed/{job_id}/job_summary.json`. Mend the cause, drop the recordings again under the same job id:
-finished ones are recognised and not done twice.
+`completed/{job_id}/job_summary.json`. Mend the cause and drop the recordings again under the same job id: finished
+ones are not done twice. A file with other contents than before needs another job id: originals never change.
 
 A red `claim`: S3 or PostgreSQL is away, or nothing was dropped: `./voiceman status`, then clear the task.
 A red `transcribe`, `analyze` or `report`: a process died on every try: its log, then drop the recordings again.
@@ -57,8 +57,10 @@ NO_RETRY = ExceptionRetryPolicy(
     max_active_runs=16,
     default_args={
         "owner": "voiceman",
-        "retries": 2,
+        "retries": 5,  # 5, 10, 20, 40, 60 s: a store or database that is away for two minutes fails no job
         "retry_delay": timedelta(seconds=5),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(seconds=60),
         "retry_policy": NO_RETRY,
         "execution_timeout": timedelta(minutes=55),
     },

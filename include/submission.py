@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +24,11 @@ from include.errors import (
 from include.manifest import State, check_file_name, check_job_id, check_language, safe_name
 from include.pipeline.client import AirflowClient
 from include.settings import get_settings
-from include.storage import layout, open_store
+from include.storage import Store, layout, open_store
+from include.stt import file_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from rich.console import Console
 
@@ -92,25 +94,44 @@ def check(job_id: str, language: str, priority: str) -> None:
 def submit(files: dict[str, Path], job_id: str, *, language: str, priority: str, console: Console) -> tuple[str, str]:
     """Upload and start; returns the run's id and its page in the UI.
 
-    Names that can't be kept are uploaded all the same: the pipeline refuses each with its reason and keeps it.
+    Names that can't be kept are uploaded all the same: the pipeline refuses each with its reason and keeps it. A
+    ``_HOLD`` marker keeps the intake from starting the job with other options before the upload is whole.
+
+    Raises:
+        DuplicateRecordingError: another file of this name waits under ``incoming/`` already.
+        StorageError, StackError: S3 or Airflow can't be reached.
     """
     store = open_store()
     with client() as airflow:
         airflow.wait_for_dag()
+        hold = layout.incoming_key(job_id, "_HOLD")
+        store.write(hold, b"")
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
         with Progress(*columns, console=console) as progress:
             for name, file in progress.track(files.items(), total=len(files), description="Uploading"):
-                store.upload(file, layout.incoming_key(job_id, name))
+                _upload(store, file, layout.incoming_key(job_id, name))
         run_id = f"submit__{job_id}__{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         airflow.start(job_id, run_id, language=language, priority=priority)
         return run_id, airflow.link(run_id)
 
 
-def follow(job_id: str, run_id: str, link: str, *, console: Console, result: Console) -> bool:
-    """Show each recording's stage until the run ends, then what came of it; True when all completed."""
+def _upload(store: Store, file: Path, key: str) -> None:
+    if store.exists(key) and store.sha256(key) != file_sha256(file):
+        raise DuplicateRecordingError(
+            f"Another file waits as {store.uri(key)}; rename {file.name}, or wait until the job has claimed it."
+        )
+    store.upload(file, key)
+
+
+def follow(job_id: str, run_id: str, link: str, *, names: Collection[str], console: Console, result: Console) -> bool:
+    """Show each recording's stage until the run ends, then what came of it.
+
+    Returns:
+        True when the run is green and every file of ``names`` is COMPLETED.
+    """
     started = time.monotonic()
     with client() as airflow, Live(console=console, refresh_per_second=4, transient=True) as live:
-        while (run := airflow.state(run_id)) not in ("success", "failed"):
+        while (run := airflow.state(run_id)) not in ("success", "failed") or _taken_elsewhere(airflow, job_id):
             live.update(_progress(job_id, f"{job_id}: {time.monotonic() - started:.0f} s, run {run}"))
             time.sleep(1)
     store, rows, made = open_store(), state.recordings_of(job_id), state.artefacts(job_id)
@@ -124,7 +145,14 @@ def follow(job_id: str, run_id: str, link: str, *, console: Console, result: Con
         result.print(f"Summary: {store.uri(summary)}", soft_wrap=True)
     result.print(f"Airflow: {link}", soft_wrap=True)
     result.print(f"Download: ./voiceman fetch {job_id} DIR", soft_wrap=True)
-    return run == "success"
+    completed = {row.recording.name for row in rows.values() if row.state is State.COMPLETED}
+    return run == "success" and set(names) <= completed
+
+
+def _taken_elsewhere(airflow: AirflowClient, job_id: str) -> bool:
+    """True while another run that goes on owns a recording of the job (a drop was claimed by it)."""
+    owners = {row.run_id for row in state.recordings_of(job_id).values() if not row.state.terminal}
+    return any(airflow.state(owner) in ("queued", "running") for owner in owners)
 
 
 def _plain(text: str) -> str:
@@ -164,7 +192,10 @@ def _next(step: State) -> State:
 
 
 def fetch(job_id: str, folder: Path) -> list[Path]:
-    """Download a job's results and failures, digests checked against the database; returns what was written.
+    """Download a job's results and failures; returns what was written.
+
+    Reports, transcripts, analyses and originals are checked against the digests in the database; error files and the
+    summary have none there.
 
     Raises:
         InvalidJobError: the job id can't be one.
@@ -176,15 +207,19 @@ def fetch(job_id: str, folder: Path) -> list[Path]:
     digests = {
         store.key(one.ref.uri): one.ref.sha256 for kinds in state.artefacts(job_id).values() for one in kinds.values()
     }
+    for row in state.recordings_of(job_id).values():
+        digests[layout.failed_key(job_id, row.recording.name)] = row.recording.sha256
     written: list[Path] = []
     for prefix in (layout.completed_key(job_id, ""), layout.failed_key(job_id, "")):
         for item in store.list(prefix):
             target = folder / prefix.split("/")[0] / _local_name(item.key.removeprefix(prefix))
             target.parent.mkdir(parents=True, exist_ok=True)
-            data_digest = store.download(item.key, target)
+            partial = target.with_name(f".{hashlib.sha256(target.name.encode()).hexdigest()[:16]}.partial")
+            data_digest = store.download(item.key, partial)
             if digests.get(item.key, data_digest) != data_digest:
-                target.unlink()
+                partial.unlink()
                 raise DigestMismatchError(f"{store.uri(item.key)} is not the file the pipeline made; it was changed.")
+            partial.replace(target)
             written.append(target)
     if not written:
         raise EmptyJobError(f"The job {job_id} has no results; see ./voiceman jobs.")

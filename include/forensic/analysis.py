@@ -140,9 +140,10 @@ class VoiceMeasures(_Model):
     f0_iqr_semitones: Measurement
     intensity_median_db: Measurement
     pause_ratio: Measurement
-    """Share of the time between first and last word in which nobody of this speaker talks."""
+    """Share of the time between the speaker's first and last word that none of their words covers: pauses and the other
+    party's turns together."""
     speech_rate: Measurement
-    """Syllables per second of speech."""
+    """Articulation rate: syllables per second of the time that the speaker's words cover, pauses excluded."""
 
 
 class Waveform(_Model):

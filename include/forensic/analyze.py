@@ -20,7 +20,7 @@ from include.stt import NotMeasured, Transcript
 
 __all__ = ["analyze_transcript", "settings_digest"]
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raise it when a change in this package can change an analysis without changing the taxonomy or a parameter."""
 
 

@@ -123,7 +123,9 @@ def _combined(rule: CompiledRule, texts: _Texts) -> Iterator[Hit]:
             complete = [match for match in chosen if match is not None]
             if len(complete) == len(chosen):
                 places = tuple(texts.place(item.passage, item.first, item.last) for item in complete[:-1])
-                yield _hit(rule, complete[-1], places, texts)
+                # what points the other way at any of the passages counts for the whole
+                counters = tuple(counter for item in complete for counter in item.counters)
+                yield _hit(rule, replace(complete[-1], counters=counters), places, texts)
                 position += rule.data.window
             else:
                 position += 1

@@ -33,6 +33,8 @@ _THREADS = 4
 def claim_job(store: Store, job: Job, run: TaskRun) -> ArtefactRef:
     """Claim what lies under ``incoming/{job_id}/`` and write the run's manifest.
 
+    Recordings that an earlier run left half-way when it ended are taken over, too.
+
     Returns:
         The manifest's place and digest.
 
@@ -44,21 +46,27 @@ def claim_job(store: Store, job: Job, run: TaskRun) -> ArtefactRef:
     with state.transaction() as cursor:
         state.job_lock(cursor, job.job_id)
         dropped = list(store.list(prefix))
-        known = state.recordings_of(job.job_id)
-        if not dropped and not known:
-            raise EmptyJobError(f"Nothing lies under {store.uri(prefix)}; upload recordings there, then start the job.")
+        recordings = [item for item in dropped if not layout.is_control(item.key.removeprefix(prefix))]
+        if not recordings and not state.recordings_of(job.job_id):
+            raise EmptyJobError(f"No recordings lie under {store.uri(prefix)}; upload some there, then start the job.")
         state.save_job(job)
-        _claim_all(store, job, dropped, run)
+        _claim_all(store, job, recordings, run)
+        for item in dropped:
+            if item not in recordings:
+                _keep_control(store, job, item)
+        _adopt_leftovers(job, run)
     ours = {key: row for key, row in state.recordings_of(job.job_id).items() if row.run_id == run.run_id}
     if not ours:
         log.info("Nothing to claim for job %s: another run has it already.", job.job_id)
-    manifest = Manifest(
-        job=job,
-        run_id=run.run_id,
-        recordings=tuple(row.recording for row in ours.values()),
-        refused=tuple(key for key, row in ours.items() if row.state is State.FAILED),
-    )
+    manifest = Manifest(job=job, run_id=run.run_id, recordings=tuple(row.recording for row in ours.values()))
     return store.write(layout.manifest_key(job.job_id, run.run_id), manifest.model_dump_json(indent=2).encode())
+
+
+def _adopt_leftovers(job: Job, run: TaskRun) -> None:
+    for row in state.recordings_of(job.job_id).values():
+        if not row.state.terminal and row.run_id != run.run_id and run.run_is_over(row.run_id):
+            log.warning("Recording %s was left %s by the run %s", row.recording.file_id, row.state, row.run_id)
+            state.adopt(row, run.actor)
 
 
 def _claim_all(store: Store, job: Job, dropped: list[Listed], run: TaskRun) -> None:
@@ -90,9 +98,6 @@ def _claim_one(store: Store, job: Job, item: Listed, run: TaskRun) -> None:
     with tempfile.TemporaryDirectory(prefix="voiceman-claim-") as folder:
         local = Path(folder) / "recording"
         digest = store.download(item.key, local)
-        if layout.is_control(name):
-            store.move(item.key, layout.original_key(job.job_id, name), sha256=digest)
-            return
         try:
             file_id = check_file_name(name)
             _refuse_duplicate(job.job_id, file_id, name, digest)
@@ -104,23 +109,44 @@ def _claim_one(store: Store, job: Job, item: Listed, run: TaskRun) -> None:
             file_id=file_id,
             name=name,
             sha256=digest,
-            size_bytes=item.size,
+            size_bytes=local.stat().st_size,
             duration_s=_declared_duration(local, name),
         )
     _preserve(store, item.key, recording)
-    state.add_recording(recording, run.actor)
+    state.add_recording(recording, run.actor, received_at=item.modified)
     row = state.recordings_of(job.job_id, [file_id])[file_id]
     if row.state is State.FAILED:
         log.info("Recording %s of job %s was dropped again; it is taken up again.", file_id, job.job_id)
         state.reopen(recording, run.actor)
+    if row.state in (State.FAILED, State.PENDING):
         for key in (layout.failed_error_key(job.job_id, file_id), layout.failed_key(job.job_id, name)):
             store.delete(key)  # copies only: the original and the history of states stay
-    if row.state in (State.FAILED, State.PENDING):
         store.copy(
             layout.original_key(job.job_id, name), layout.processing_key(job.job_id, name), sha256=recording.sha256
         )
-    store.delete(item.key)
-    log.info("Claimed %s of job %s (%s bytes, SHA-256 %s)", name, job.job_id, item.size, digest)
+    _empty(store, item)
+    log.info("Claimed %s of job %s (%s bytes, SHA-256 %s)", name, job.job_id, recording.size_bytes, digest)
+
+
+def _empty(store: Store, item: Listed) -> None:
+    """Remove a claimed object from ``incoming/``, unless other bytes were put there meanwhile."""
+    if store.etag(item.key) in (None, item.etag):
+        store.delete(item.key)
+    else:
+        log.warning("%s was uploaded again during the claim; the new bytes stay for the next run.", item.key)
+
+
+def _keep_control(store: Store, job: Job, item: Listed) -> None:
+    """Preserve what came with the recordings to describe them; empty markers say nothing more."""
+    name = item.key.removeprefix(layout.incoming_prefix(job.job_id))
+    if not layout.is_marker(name):
+        digest = store.sha256(item.key)
+        path = PurePosixPath(name)
+        target = layout.original_key(job.job_id, name)
+        if store.exists(target) and store.sha256(target) != digest:
+            target = layout.original_key(job.job_id, f"{path.stem}~{digest[:12]}{path.suffix}")
+        store.copy(item.key, target, sha256=digest)
+    _empty(store, item)
 
 
 def _declared_duration(path: Path, name: str) -> float | None:
@@ -166,6 +192,8 @@ def _refuse(store: Store, job: Job, item: Listed, digest: str, *, error: InputEr
         kept = f"{path.stem}~{digest[:12]}{path.suffix}"  # two files can't lie under one name
     recording = Recording(job_id=job.job_id, file_id=kept, name=kept, sha256=digest, size_bytes=item.size)
     _preserve(store, item.key, recording)
-    state.add_recording(recording, run.actor)
-    fail_recording(store, recording, run.actor, stage="claim", code=error.code, message=str(error))
-    store.delete(item.key)
+    state.add_recording(recording, run.actor, received_at=item.modified)
+    if state.recordings_of(job.job_id, [kept])[kept].state is State.FAILED:
+        state.reopen(recording, run.actor)  # refused before: this run's gate must say so, too
+    fail_recording(store, recording, run.actor, stage="claim", code=error.code, message=str(error), received_name=name)
+    _empty(store, item)

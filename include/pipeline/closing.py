@@ -44,7 +44,7 @@ def reconcile(store: Store, manifest_ref: ArtefactRef, run: TaskRun) -> str:
     rows = state.recordings_of(job_id, [recording.file_id for recording in manifest.recordings])
     for recording in manifest.recordings:
         row = rows[recording.file_id]
-        if not row.state.terminal:
+        if row.run_id == run.run_id and not row.state.terminal:
             message = (
                 f"The task that should have finished {recording.name} ended while it was {row.state}; "
                 "see the task's log, then submit the recording again."
@@ -68,6 +68,7 @@ def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
             "recordings": len(rows),
             "by_state": {name: count for name, count in counts.items() if count},
             "audio_s": round(sum(row.recording.duration_s or 0.0 for row in rows.values()), 1),
+            "recordings_of_unknown_duration": sum(row.recording.duration_s is None for row in rows.values()),
             "cache_hits": sum(artefact.cache_hit for kinds in made.values() for artefact in kinds.values()),
         },
         "recordings": recordings,
@@ -82,6 +83,7 @@ def _describe(store: Store, row: RecordingState, made: dict[str, Artefact], time
         "file_id": recording.file_id,
         "name": recording.name,
         "sha256": recording.sha256,
+        "received_at": row.received_at.isoformat(timespec="seconds"),
         "state": row.state.value,
         "duration_s": recording.duration_s,
         "stage_s": _stage_seconds([one for one in times if one.file_id == recording.file_id]),
@@ -144,7 +146,11 @@ def judge(store: Store, manifest_ref: ArtefactRef | None, summary_ref: ArtefactR
         raise JobFailedError("The job could not be summarised; see the log of the task summarize, then clear it.")
     manifest = load_manifest(store, manifest_ref)
     rows = state.recordings_of(manifest.job.job_id, [recording.file_id for recording in manifest.recordings])
-    failed = [f"{key} ({row.error_code})" for key, row in rows.items() if row.state is not State.COMPLETED]
+    failed = [
+        f"{one.file_id} ({_why_not(rows.get(one.file_id))})"
+        for one in manifest.recordings
+        if one.file_id not in rows or rows[one.file_id].state is not State.COMPLETED
+    ]
     if failed:
         shown = ", ".join(failed[:5]) + (f" and {len(failed) - 5} more" if len(failed) > 5 else "")
         raise JobFailedError(
@@ -152,3 +158,9 @@ def judge(store: Store, manifest_ref: ArtefactRef | None, summary_ref: ArtefactR
             f"the reasons are in {summary_ref.uri} and under failed/{manifest.job.job_id}/."
         )
     return f"{len(manifest.recordings)} recordings completed"
+
+
+def _why_not(row: RecordingState | None) -> str:
+    if row is None:
+        return "not in the database"
+    return row.error_code or f"{row.state} in the run {row.run_id}"

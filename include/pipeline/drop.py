@@ -12,6 +12,7 @@ import hashlib
 import logging
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -30,6 +31,8 @@ __all__ = ["Drop", "IncomingTrigger", "look"]
 
 log = logging.getLogger(__name__)
 
+_HOLD_FOR = timedelta(hours=1)  # a `submit` that died must not hold a job for ever
+
 
 @dataclass(frozen=True)
 class Drop:
@@ -40,6 +43,8 @@ class Drop:
     """Digest over keys, sizes, ETags and times: equal when nothing changed."""
     marked: bool
     """A ``_READY`` marker is there."""
+    held: bool
+    """A fresh ``_HOLD`` marker is there: `submit` is uploading and starts the job itself."""
 
     @property
     def run_id(self) -> str:
@@ -57,13 +62,14 @@ def look(store: Store) -> list[Drop]:
         except InvalidJobError as error:
             log.error("A drop is left where it is: %s", error)
             continue
-        digest, count, marked = hashlib.sha256(), 0, False
+        digest, count, marked, held = hashlib.sha256(), 0, False, False
         for item in store.list(layout.incoming_prefix(job_id)):
             count += 1
             marked = marked or item.key.endswith("/_READY")
+            held = held or (item.key.endswith("/_HOLD") and datetime.now(UTC) - item.modified < _HOLD_FOR)
             digest.update(f"{item.key}\0{item.size}\0{item.etag}\0{item.modified.isoformat()}\n".encode())
         if count:
-            drops.append(Drop(job_id, digest.hexdigest(), marked))
+            drops.append(Drop(job_id, digest.hexdigest(), marked, held))
     return drops
 
 
@@ -94,7 +100,7 @@ class IncomingTrigger(BaseEventTrigger):
             seen = {drop.job_id: _since(seen.get(drop.job_id), drop, now) for drop in drops}
             fired = {job_id: mark for job_id, mark in fired.items() if job_id in seen}
             for drop in drops:
-                settled = drop.marked or now - seen[drop.job_id][1] >= self.settle_s
+                settled = not drop.held and (drop.marked or now - seen[drop.job_id][1] >= self.settle_s)
                 if settled and fired.get(drop.job_id) != drop.fingerprint:
                     fired[drop.job_id] = drop.fingerprint
                     yield TriggerEvent({"job_id": drop.job_id, "run_id": drop.run_id})  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import state
-from include.errors import VoiceManError
+from include.errors import DigestMismatchError, MissingObjectError, VoiceManError
 from include.manifest import State
 from include.storage import layout
 
@@ -29,38 +29,62 @@ def reason_of(error: Exception, stage: str) -> tuple[str, str]:
     return "unexpected", f"{type(error).__name__} while in {stage}; see the task's log and report it to the developers."
 
 
-def fail_recording(store: Store, recording: Recording, actor: Actor, *, stage: str, code: str, message: str) -> None:
-    """Write ``{file_id}_error.json``, put the original beside it, and set the recording FAILED, in this order.
+def fail_recording(
+    store: Store,
+    recording: Recording,
+    actor: Actor,
+    *,
+    stage: str,
+    code: str,
+    message: str,
+    received_name: str | None = None,
+) -> None:
+    """Put the original and ``{file_id}_error.json`` under ``failed/``, set the recording FAILED, drop half-made files.
 
-    Safe to repeat: each step gives the same result when it was done before.
+    Safe to repeat: each step gives the same result when it was done before. A damaged or missing original is said in
+    the error file and stops nothing.
+
+    Args:
+        store: the bucket.
+        recording: the recording, owned by the actor's run.
+        actor: who fails it.
+        stage: claim, transcribe, analyze, report or gate.
+        code: the error's code.
+        message: one sentence for people.
+        received_name: the name as received, when it could not be kept.
     """
     job_id, file_id = recording.job_id, recording.file_id
-    store.copy(
-        layout.original_key(job_id, recording.name), layout.failed_key(job_id, recording.name), sha256=recording.sha256
-    )
     report = {
         "schema": "voiceman.error/1",
         "job_id": job_id,
         "file_id": file_id,
         "name": recording.name,
+        "received_name": received_name or recording.name,
         "sha256": recording.sha256,
         "stage": stage,
         "code": code,
         "message": message,
+        "original": _hand_over_original(store, recording),
         "run_id": actor.run_id,
         "try_number": actor.try_number,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    data = json.dumps(report, ensure_ascii=False, indent=2).encode()
+    data = json.dumps(report, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
     store.write(layout.failed_error_key(job_id, file_id), data)
     if state.recordings_of(job_id, [file_id])[file_id].state is not State.FAILED:
         state.fail(recording, actor, code=code, message=message)
-    for key in [item.key for item in store.list(layout.processing_key(job_id, file_id))]:
-        if key in _working_keys(recording):
-            store.delete(key)
+    for kind in state.artefacts(job_id, file_id).get(file_id, {}):
+        store.delete(layout.processing_key(job_id, f"{file_id}_{kind}"))
+        store.delete(layout.completed_key(job_id, f"{file_id}_{kind}"))
+    store.delete(layout.processing_key(job_id, recording.name))
     log.error("Recording %s of job %s failed in %s: %s", file_id, job_id, stage, message)
 
 
-def _working_keys(recording: Recording) -> set[str]:
-    names = [recording.name, f"{recording.file_id}_transcript.json", f"{recording.file_id}_forensic.json"]
-    return {layout.processing_key(recording.job_id, name) for name in names}
+def _hand_over_original(store: Store, recording: Recording) -> dict[str, bool | str]:
+    original = layout.original_key(recording.job_id, recording.name)
+    try:
+        store.copy(original, layout.failed_key(recording.job_id, recording.name), sha256=recording.sha256)
+    except (DigestMismatchError, MissingObjectError) as error:
+        log.error("The original of %s of job %s is not intact: %s", recording.file_id, recording.job_id, error)
+        return {"verified": False, "reason": str(error)}
+    return {"verified": True}

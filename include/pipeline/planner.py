@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from typing import TYPE_CHECKING
 
 from include import state
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["batch_size", "plan_batches", "plan_run"]
 
+_MAX_BATCH_S = 3 * 3600.0  # a batch must end within the task's time-out also on a slow CPU
 _BYTES_PER_S = 6_000  # a phone recorder's AAC at 48 kbit/s: only to weigh files whose length is unknown
 
 
@@ -37,12 +39,13 @@ def plan_batches(recordings: Sequence[Recording]) -> list[Batch]:
     """Pack recordings into batches that take about equal time: longest first, each into the lightest batch with room.
 
     Deterministic: the same recordings in any order give the same batches. Every recording is in exactly one
-    batch; a batch holds 1 to ``batch_size(len(recordings))``.
+    batch; a batch holds 1 to ``batch_size(len(recordings))``, and about 3 h of audio unless one recording is longer.
     """
     if not recordings:
         return []
     size = batch_size(len(recordings))
-    count = -(-len(recordings) // size)
+    total = sum(map(_seconds, recordings))
+    count = min(max(-(-len(recordings) // size), math.ceil(total / _MAX_BATCH_S)), len(recordings))
     loads: list[tuple[float, int]] = [(0.0, index) for index in range(count)]
     members: list[list[Recording]] = [[] for _ in range(count)]
     for recording in sorted(recordings, key=lambda r: (-_seconds(r), r.file_id)):
@@ -65,6 +68,6 @@ def plan_run(store: Store, manifest_ref: ArtefactRef, run: TaskRun) -> list[Batc
     manifest = load_manifest(store, manifest_ref)
     rows = state.recordings_of(manifest.job.job_id, [recording.file_id for recording in manifest.recordings])
     for row in rows.values():
-        if row.state is State.PENDING:
+        if row.state is State.PENDING and row.run_id == run.run_id:
             state.advance(row.recording, State.STT_QUEUE, run.actor)
     return plan_batches([row.recording for row in rows.values() if not row.state.terminal])

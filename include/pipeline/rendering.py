@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -37,6 +38,12 @@ class Renderer:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What :meth:`render` gives for each recording."""
+        other = "en" if get_settings().report_language == "ko" else "ko"
+        return ("report.pdf", "report.html", f"report.{other}.pdf", f"report.{other}.html")
+
     def render(self, transcript: bytes, analysis: bytes, facts: report.ReportFacts) -> dict[str, bytes]:
         """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports.
 
@@ -47,7 +54,12 @@ class Renderer:
         primary = get_settings().report_language
         if self._pool is None:
             return _render(transcript, analysis, facts, primary)
-        return self._pool.submit(_render, transcript, analysis, facts, primary).result()
+        try:
+            return self._pool.submit(_render, transcript, analysis, facts, primary).result()
+        except BrokenProcessPool:
+            # some worker was killed, perhaps over another recording: this one gets a process of its own
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+                return alone.submit(_render, transcript, analysis, facts, primary).result()
 
 
 def _render(

@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include import __version__, forensic, report, state, stt
-from include.errors import DigestMismatchError, NoSpeechError, StateError, StorageError, VoiceManError
+from include.errors import (
+    DigestMismatchError,
+    MissingObjectError,
+    NoSpeechError,
+    NotOwnerError,
+    StateError,
+    StorageError,
+    VoiceManError,
+)
 from include.manifest import ArtefactRef, State
 from include.pipeline.failing import fail_recording, reason_of
 from include.pipeline.keys import transcript_digest
@@ -60,8 +68,8 @@ def _each(
 
     def one(file_id: str) -> Exception | None:
         row = state.recordings_of(batch.job_id, [file_id])[file_id]
-        if row.state.terminal or row.reached(stage.done) or not row.reached(stage.entry):
-            log.info("%s: %s is %s, nothing to do", stage.name, file_id, row.state)
+        if row.run_id != run.run_id or row.state.terminal or row.reached(stage.done) or not row.reached(stage.entry):
+            log.info("%s: %s is %s in run %s, nothing to do", stage.name, file_id, row.state, row.run_id)
             return None
         return _work_on(store, row.recording, run, stage, work)
 
@@ -82,9 +90,12 @@ def _work_on(
 ) -> Exception | None:
     """One recording through one stage; returns the error with which the task should be tried again."""
     started = time.perf_counter()
-    state.advance(recording, stage.working, run.actor)
     try:
+        state.advance(recording, stage.working, run.actor)
         work(recording)
+        state.advance(recording, stage.done, run.actor)
+    except NotOwnerError as error:
+        log.warning("%s", error)  # the run that owns it now does the work
     except (StorageError, StateError) as error:
         if error.retryable:
             raise  # the store or the database is away: nothing about this recording; the task tries again
@@ -96,7 +107,6 @@ def _work_on(
             log.exception("%s of %s failed; the task will try again", stage.name, recording.file_id)
             return error
     else:
-        state.advance(recording, stage.done, run.actor)
         log.info("%s: %s done in %.1f s", stage.name, recording.file_id, time.perf_counter() - started)
     return None
 
@@ -114,6 +124,9 @@ def _working_copy(store: Store, recording: Recording) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="voiceman-") as folder:
         path = Path(folder) / "recording"
         key = layout.processing_key(recording.job_id, recording.name)
+        if not store.exists(key):
+            log.warning("The working copy of %s is gone; it is made again from the original.", recording.file_id)
+            store.copy(layout.original_key(recording.job_id, recording.name), key, sha256=recording.sha256)
         digest = store.download(key, path)
         if digest != recording.sha256:
             raise DigestMismatchError(
@@ -158,7 +171,7 @@ def transcribe_batch(store: Store, batch: Batch, language: str, run: TaskRun) ->
             with _working_copy(store, recording) as path:
                 made = transcribers.transcribe(path, language=language, name=recording.name)
             store.write(key, made.to_json().encode())
-        data = store.read(key)
+        data = store.read_written(key)
         transcript = stt.load_transcript(data, name=store.uri(key))
         if transcript.recording.sha256 != recording.sha256:
             raise DigestMismatchError(
@@ -174,7 +187,9 @@ def transcribe_batch(store: Store, batch: Batch, language: str, run: TaskRun) ->
 def _read_artefact(store: Store, recording: Recording, kind: str) -> tuple[bytes, ArtefactRef]:
     made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
     if made is None:
-        raise StateError(f"{recording.file_id} of job {recording.job_id} has no {kind} although its stage is done.")
+        raise MissingObjectError(
+            f"{recording.file_id} of job {recording.job_id} has no {kind} although its stage is done; drop it again."
+        )
     return store.read(store.key(made.ref.uri), sha256=made.ref.sha256), made.ref
 
 
@@ -214,9 +229,9 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
             transcript, _ = _read_artefact(store, recording, "transcript.json")
             analysis, ref = _read_artefact(store, recording, "forensic.json")
             digest = report.report_settings_digest() + ref.sha256[:16]
-            row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
-            for kind, data in renderer.render(transcript, analysis, _facts(row, run)).items():
-                if not _done_before(store, recording, kind, digest):
+            if not all(_done_before(store, recording, kind, digest) for kind in renderer.kinds):
+                row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
+                for kind, data in renderer.render(transcript, analysis, _facts(row, run)).items():
                     _save(store, recording, kind, data, digest)
             _complete(store, recording)
 
@@ -241,10 +256,11 @@ def _facts(row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
 def _complete(store: Store, recording: Recording) -> None:
     """Move the artefacts from ``processing/`` to ``completed/`` and drop the working copy (the original stays)."""
     for kind, made in state.artefacts(recording.job_id, recording.file_id)[recording.file_id].items():
+        source = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
         target = layout.completed_key(recording.job_id, f"{recording.file_id}_{kind}")
         if store.key(made.ref.uri) != target:
-            store.copy(store.key(made.ref.uri), target, sha256=made.ref.sha256)
+            store.copy(source, target, sha256=made.ref.sha256)
             moved = ArtefactRef(uri=store.uri(target), sha256=made.ref.sha256)
             state.save_artefact(recording, state.Artefact(kind, moved, made.settings_digest, made.cache_hit))
-            store.delete(store.key(made.ref.uri))
+        store.delete(source)  # also when a try before this one had come this far
     store.delete(layout.processing_key(recording.job_id, recording.name))

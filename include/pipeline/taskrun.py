@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from include.state import Actor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Context
 
 __all__ = ["TaskRun", "task_run"]
@@ -23,6 +25,8 @@ class TaskRun:
     actor: Actor
     last_try: bool
     """True when Airflow will not try again: what can't be finished now is failed now."""
+    run_is_over: Callable[[str], bool]
+    """Whether a run of the DAG has ended, or was deleted: what it left half-way may be taken over."""
 
     @property
     def run_id(self) -> str:
@@ -35,4 +39,8 @@ def task_run(context: Context) -> TaskRun:
     ti = context["ti"]
     index = getattr(ti, "map_index", -1)
     name = f"{ti.dag_id}.{ti.task_id}" + (f"[{index}]" if index is not None and index >= 0 else "")
-    return TaskRun(Actor(str(ti.run_id), ti.try_number, name), last_try=ti.try_number > ti.max_tries)
+
+    def run_is_over(run_id: str) -> bool:
+        return bool(ti.get_dr_count(dag_id=ti.dag_id, run_ids=[run_id], states=["queued", "running"]) == 0)
+
+    return TaskRun(Actor(str(ti.run_id), ti.try_number, name), ti.try_number > ti.max_tries, run_is_over)

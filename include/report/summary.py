@@ -19,7 +19,7 @@ def summarise(transcript: Transcript, analysis: Analysis, labels: Labels) -> lis
     t = labels.t
     quality = transcript.quality
     out = [t("summary.length", duration=clock(transcript.recording.duration_s), speech=clock(quality.speech_s))]
-    if quality.missing_s >= 0.5:
+    if not isinstance(quality.missing_s, NotMeasured) and quality.missing_s >= 0.5:
         out.append(t("summary.missing_audio", seconds=number(quality.missing_s, 1)))
     out.append(_language(transcript, labels))
     if transcript.speakers.method == "channel":

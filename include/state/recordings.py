@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from include.errors import NotOwnerError
 from include.manifest import ArtefactRef, Job, Priority, Recording, State
 from include.state.database import transaction
 
@@ -18,6 +19,7 @@ __all__ = [
     "RecordingState",
     "StageTime",
     "add_recording",
+    "adopt",
     "advance",
     "artefacts",
     "fail",
@@ -104,14 +106,20 @@ def save_job(job: Job) -> None:
         )
 
 
-def add_recording(recording: Recording, actor: Actor) -> None:
-    """Insert a recording as PENDING; one that is there already stays as it is."""
+def add_recording(recording: Recording, actor: Actor, *, received_at: datetime) -> None:
+    """Insert a recording as PENDING, owned by the actor's run; one that is there already stays as it is.
+
+    Args:
+        recording: the recording.
+        actor: who claims it.
+        received_at: when the store took the drop, by the store's clock.
+    """
     r = recording
     with transaction() as cursor:
         cursor.execute(
             "INSERT INTO voiceman.recording "
-            "(job_id, file_id, name, sha256, size_bytes, duration_s, run_id, try_number, actor) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (job_id, file_id) DO NOTHING",
+            "(job_id, file_id, name, sha256, size_bytes, duration_s, received_at, run_id, try_number, actor) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (job_id, file_id) DO NOTHING",
             (
                 r.job_id,
                 r.file_id,
@@ -119,6 +127,7 @@ def add_recording(recording: Recording, actor: Actor) -> None:
                 r.sha256,
                 r.size_bytes,
                 r.duration_s,
+                received_at,
                 actor.run_id,
                 actor.try_number,
                 actor.name,
@@ -150,10 +159,15 @@ def _set_state(
 ) -> None:
     with transaction() as cursor:
         cursor.execute(
-            "UPDATE voiceman.recording SET state = %s, error_code = %s, error_message = %s, run_id = %s, "
-            "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s",
-            (state, code, message, actor.run_id, actor.try_number, actor.name, recording.job_id, recording.file_id),
+            "UPDATE voiceman.recording SET state = %s, error_code = %s, error_message = %s, try_number = %s, "
+            "actor = %s WHERE job_id = %s AND file_id = %s AND run_id = %s",
+            (state, code, message, actor.try_number, actor.name, recording.job_id, recording.file_id, actor.run_id),
         )
+        if cursor.rowcount != 1:
+            raise NotOwnerError(
+                f"The recording {recording.file_id} of job {recording.job_id} belongs to another run than "
+                f"{actor.run_id}; it was left as it is."
+            )
 
 
 def advance(recording: Recording, state: State, actor: Actor) -> None:
@@ -161,13 +175,40 @@ def advance(recording: Recording, state: State, actor: Actor) -> None:
 
     Raises:
         IllegalTransitionError: the database does not allow this change.
+        NotOwnerError: another run has taken the recording over.
     """
     _set_state(recording, state, actor)
 
 
 def reopen(recording: Recording, actor: Actor) -> None:
-    """Set a FAILED recording back to PENDING, because it was dropped or asked for again."""
-    _set_state(recording, State.PENDING, actor)
+    """Set a FAILED recording back to PENDING for the actor's run, because it was dropped or asked for again."""
+    with transaction() as cursor:
+        cursor.execute(
+            "UPDATE voiceman.recording SET state = 'PENDING', error_code = NULL, error_message = NULL, run_id = %s, "
+            "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s",
+            (actor.run_id, actor.try_number, actor.name, recording.job_id, recording.file_id),
+        )
+
+
+def adopt(row: RecordingState, actor: Actor) -> None:
+    """Take over a recording that a run left half-way when it ended; its state stays, the change is an event."""
+    recording = row.recording
+    with transaction() as cursor:
+        cursor.execute(
+            "UPDATE voiceman.recording SET run_id = %s, try_number = %s, actor = %s "
+            "WHERE job_id = %s AND file_id = %s AND run_id = %s",
+            (actor.run_id, actor.try_number, actor.name, recording.job_id, recording.file_id, row.run_id),
+        )
+        if cursor.rowcount == 1:
+            cursor.execute(
+                "INSERT INTO voiceman.recording_event "
+                "(job_id, file_id, from_state, to_state, run_id, try_number, actor) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                (
+                    recording.job_id, recording.file_id, row.state, row.state,
+                    actor.run_id, actor.try_number, actor.name,
+                ),
+            )  # fmt: skip
 
 
 def fail(recording: Recording, actor: Actor, *, code: str, message: str) -> None:

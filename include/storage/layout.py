@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
 
 __all__ = [
     "CONTROL_NAMES",
+    "MARKERS",
     "cache_transcript_key",
     "completed_key",
     "failed_error_key",
@@ -14,21 +14,28 @@ __all__ = [
     "incoming_key",
     "incoming_prefix",
     "is_control",
+    "is_marker",
     "manifest_key",
     "original_key",
     "processing_key",
     "summary_key",
 ]
 
-CONTROL_NAMES = frozenset({"_READY", "manifest.json", "intake.json"})
-"""Files of a drop that say something about it and are not recordings."""
+MARKERS = frozenset({"_READY", "_HOLD"})
+"""Empty markers: start now; don't start, somebody is still uploading and will start the job."""
 
-Artefact = Literal["transcript.json", "forensic.json", "report.pdf", "report.html"]
+CONTROL_NAMES = MARKERS | {"manifest.json", "intake.json"}
+"""Files of a drop that say something about it and are not recordings."""
 
 
 def is_control(name: str) -> bool:
     """True for a file that describes the drop."""
     return name in CONTROL_NAMES
+
+
+def is_marker(name: str) -> bool:
+    """True for an empty marker."""
+    return name in MARKERS
 
 
 def incoming_prefix(job_id: str) -> str:

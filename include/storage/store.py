@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.errors import DigestMismatchError, StorageError
+from include.errors import DigestMismatchError, MissingObjectError, StorageError
 from include.manifest import ArtefactRef
 from include.settings import get_settings
 
@@ -49,10 +50,12 @@ def _s3(doing: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown")
+        if code in _MISSING:
+            raise MissingObjectError(f"S3 has no such object while {doing} ({code}); see the job's summary.") from error
         raise StorageError(
             f"S3 refused {doing} ({code}); check the connection and the bucket's permissions."
         ) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise StorageError(
             f"S3 could not be reached while {doing} ({type(error).__name__}); check the store."
         ) from error
@@ -99,14 +102,15 @@ class Store:
 
     def exists(self, key: str) -> bool:
         """True when the object is there."""
-        with _s3(f"looking for {key}"):
-            try:
-                self.client.head_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _MISSING:
-                    return False
-                raise
-            return True
+        return self.etag(key) is not None
+
+    def etag(self, key: str) -> str | None:
+        """The object's ETag: another one means other bytes; None when it isn't there."""
+        try:
+            with _s3(f"looking for {key}"):
+                return self.client.head_object(Bucket=self.bucket, Key=key)["ETag"].strip('"')
+        except MissingObjectError:
+            return None
 
     def sha256(self, key: str) -> str:
         """SHA-256 of an object, hex, streamed."""
@@ -120,6 +124,16 @@ class Store:
             body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
             while block := body.read(_BLOCK):
                 yield block
+
+    def read_written(self, key: str) -> bytes:
+        """A whole (small) object that :meth:`write` wrote, checked against the digest written with it.
+
+        Raises:
+            DigestMismatchError: it is not what was written.
+        """
+        with _s3(f"looking for {key}"):
+            written = self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"].get("sha256", "")
+        return self.read(key, sha256=written)
 
     def read(self, key: str, *, sha256: str | None = None) -> bytes:
         """A whole (small) object.
@@ -155,10 +169,18 @@ class Store:
         self._verify(key, digest)
         return ArtefactRef(uri=self.uri(key), sha256=digest)
 
-    def upload(self, path: Path, key: str) -> None:
-        """Upload a file (multipart when it is large)."""
+    def upload(self, path: Path, key: str) -> str:
+        """Upload a file (multipart when it is large) and read it back; returns its SHA-256.
+
+        Raises:
+            DigestMismatchError: what was read back differs; the object was removed.
+        """
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         with _s3(f"writing {key}"):
             self.client.upload_file(str(path), self.bucket, key)
+        self._verify(key, digest)
+        return digest
 
     def _verify(self, key: str, digest: str) -> None:
         if self.sha256(key) != digest:

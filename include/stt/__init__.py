@@ -15,7 +15,7 @@ from include.stt.transcript import (
     Word,
     load_transcript,
 )
-from include.stt.weights import file_sha256, install_base
+from include.stt.weights import fetch_model, file_sha256, install_base
 
 __all__ = [
     "SAMPLE_RATE",
@@ -32,6 +32,7 @@ __all__ = [
     "Transcript",
     "Word",
     "engine_info",
+    "fetch_model",
     "file_sha256",
     "install_base",
     "load_channels",

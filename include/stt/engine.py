@@ -135,7 +135,7 @@ class SpeechModel:
         Args:
             channels: audio of each channel, 16 kHz.
             chunks: what to decode, at most 30 s each.
-            language: a code, or ``auto``: detected on the first three chunks.
+            language: a code, or ``auto``: detected on the first chunks (at most three, and one decoding batch).
 
         Returns:
             The chunks in the given order, the language, and its probability (None when it was given).

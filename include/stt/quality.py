@@ -1,4 +1,4 @@
-"""Recording quality: speech-to-noise level, bandwidth and clipping, from the decoded audio."""
+"""Recording quality: speech seconds, speech-to-noise level, bandwidth and clipping, from the decoded audio."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ _FFT = 1024
 
 
 def measure_quality(
-    channels: Sequence[NDArray[np.int16]], regions: Sequence[Sequence[tuple[float, float]]], missing_s: float
+    pcm: NDArray[np.int16],
+    channels: Sequence[NDArray[np.int16]],
+    regions: Sequence[Sequence[tuple[float, float]]],
+    missing_s: float | NotMeasured,
 ) -> Quality:
-    """Measure over all channels that are transcribed.
+    """Measure a recording.
 
     Args:
-        channels: 16 kHz PCM, one array a channel.
-        regions: per channel the (start, end) seconds of speech, in order and disjoint.
-        missing_s: container less decoded duration, seconds.
+        pcm: everything decoded, shape (frames, channels), 16 kHz; clipping is counted here.
+        channels: what was transcribed, one array a channel (the mix, when channels were mixed).
+        regions: for each of ``channels`` the (start, end) seconds of speech, in order and disjoint.
+        missing_s: declared less decoded duration, seconds.
     """
     import numpy as np
 
     speech_power = noise_power = 0.0
-    speech_n = noise_n = clipped = total = 0
+    speech_n = noise_n = 0
     spectrum = np.zeros(_FFT // 2 + 1)
     for channel, spans in zip(channels, regions, strict=True):
-        total += channel.shape[0]
-        clipped += int(np.count_nonzero(np.abs(channel.astype(np.int32)) >= _FULL_SCALE))
         position = 0
         for start, end in [*spans, (channel.shape[0] / SAMPLE_RATE,) * 2]:
             first, last = int(start * SAMPLE_RATE), min(int(end * SAMPLE_RATE), channel.shape[0])
@@ -48,12 +50,21 @@ def measure_quality(
             spectrum += _power_spectrum(channel[first:last])
             position = max(last, position)
     return Quality(
-        speech_s=round(speech_n / SAMPLE_RATE, 3),
+        speech_s=round(_union([span for spans in regions for span in spans]), 3),
         snr_db=_snr(speech_power, speech_n, noise_power, noise_n),
         bandwidth_hz=_bandwidth(spectrum),
-        clipping=round(clipped / total, 6) if total else 0.0,
-        missing_s=round(max(missing_s, 0.0), 3),
+        clipping=round(float(np.mean((pcm >= _FULL_SCALE) | (pcm <= -_FULL_SCALE))), 6) if pcm.size else 0.0,
+        missing_s=missing_s if isinstance(missing_s, NotMeasured) else round(max(missing_s, 0.0), 3),
     )
+
+
+def _union(spans: list[tuple[float, float]]) -> float:
+    """Seconds covered by at least one span."""
+    covered, reached = 0.0, 0.0
+    for start, end in sorted(spans):
+        covered += max(end - max(start, reached), 0.0)
+        reached = max(reached, end)
+    return covered
 
 
 def _energy(part: NDArray[np.int16]) -> float:

@@ -33,16 +33,19 @@ class TranscriberPool:
         self.replicas = max(min(recordings, settings.cpu_threads, most), 1)
         self.threads = max(settings.cpu_threads // self.replicas, 1)
         self._free = threading.Semaphore(self.replicas)
+        self._lock = threading.Lock()
         self._idle: list[Transcriber] = []
 
     @contextmanager
     def _one(self) -> Iterator[Transcriber]:
         with self._free:
-            transcriber = self._idle.pop() if self._idle else Transcriber(self.threads)
+            with self._lock:
+                transcriber = self._idle.pop() if self._idle else Transcriber(self.threads)
             try:
                 yield transcriber
             finally:
-                self._idle.append(transcriber)
+                with self._lock:
+                    self._idle.append(transcriber)
 
     def transcribe(self, path: Path, *, language: str = "auto", name: str | None = None) -> Transcript:
         """As :meth:`Transcriber.transcribe`, on the next free replica."""

@@ -32,7 +32,7 @@ __all__ = ["Transcriber", "engine_info", "load_channels"]
 log = logging.getLogger(__name__)
 
 _PACKAGES = ("whisperx", "faster-whisper", "ctranslate2", "torch", "pyannote-audio", "transformers")
-_CODE_VERSION = "1"
+_CODE_VERSION = "2"
 """Raised whenever this package changes what a transcript says."""
 
 
@@ -132,8 +132,7 @@ class Transcriber:
         pcm = [audio.pcm[:, i] for i in range(2)] if plan.split else [_mixed(audio.pcm)]
         channels = [_as_float(one) for one in pcm]
         regions, chunks = self._speech(channels)
-        missing = (found.duration_s or 0.0) - audio.duration_s if found.duration_is_declared else 0.0
-        quality = measure_quality(pcm, regions, missing)
+        quality = measure_quality(audio.pcm, pcm, regions, _missing(found, audio))
         empty = _too_little(quality.speech_s)
         decoded: list[DecodedChunk] = []
         spoken, probability = ("und" if language == "auto" else language), None
@@ -164,6 +163,12 @@ class Transcriber:
             regions.append(spans)
             chunks += [(index, start, end) for start, end in pieces]
         return regions, chunks
+
+
+def _missing(found: Probe, audio: DecodedAudio) -> float | NotMeasured:
+    if found.duration_s is None or not found.duration_is_declared:
+        return NotMeasured(reason="the file declares no duration to compare with")
+    return found.duration_s - audio.duration_s
 
 
 def _too_little(speech_s: float) -> str | None:

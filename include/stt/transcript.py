@@ -102,24 +102,26 @@ class Segment(_Model):
     """``channel-1`` …; None when speakers were not separated."""
     text: str
     confidence: float | None
-    """exp(mean log-probability of the decoded tokens), 0–1; not a calibrated probability of being right."""
+    """Geometric mean of the words' scores, 0–1; without word scores exp(mean log-probability) of the up to 30 s that
+    were decoded together. Not a calibrated probability of being right."""
     flags: list[str] = Field(default_factory=list)
     words: list[Word] = Field(default_factory=list)
 
 
 class Quality(_Model):
-    """Measured on the decoded audio; over all channels unless said otherwise."""
+    """Measured on the decoded audio; SNR and bandwidth over the channels that were transcribed."""
 
     speech_s: float
-    """Seconds that the voice activity detector takes for speech (mean over channels transcribed apart: sum)."""
+    """Seconds in which the voice activity detector finds speech in at least one channel."""
     snr_db: float | NotMeasured
     """Speech level over the level of the non-speech parts, dB."""
     bandwidth_hz: float | NotMeasured
     """Frequency below which 99 % of the speech energy lies, Hz."""
     clipping: float
-    """Share of samples at full scale, 0–1."""
-    missing_s: float
-    """Container duration less decoded duration, seconds, never below 0."""
+    """Share of decoded samples at full scale, 0–1, all channels. Measured after resampling to 16 kHz, which can hide
+    clipping of the original samples."""
+    missing_s: float | NotMeasured
+    """Declared duration less decoded duration, seconds, never below 0."""
 
 
 class SpeakerInfo(_Model):

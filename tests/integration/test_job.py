@@ -13,6 +13,7 @@ from include.errors import EmptyJobError, JobFailedError, StorageError
 from include.manifest import Job, State
 from include.pipeline import TaskRun
 from include.pipeline import stages as stages_module
+from include.pipeline.drop import look
 from include.settings import ROOT, get_settings
 from include.state import Actor
 from include.storage import Store, layout, open_store
@@ -33,7 +34,7 @@ def new_job(language: str = "auto") -> Job:
 
 
 def run_of(job: Job, number: int = 1, *, last_try: bool = False) -> TaskRun:
-    return TaskRun(Actor(f"run-{job.job_id}-{number}", 1, "test"), last_try=last_try)
+    return TaskRun(Actor(f"run-{job.job_id}-{number}", 1, "test"), last_try, run_is_over=lambda _: True)
 
 
 def drop(store: Store, job: Job, files: dict[str, bytes | Path]) -> None:
@@ -170,7 +171,12 @@ def test_other_contents_under_a_finished_name_are_refused_not_overwritten(store:
     summary = work(store, job, run_of(job, 2))
     assert store.sha256(layout.original_key(job.job_id, "call.m4a")) == before
     assert summary["totals"]["by_state"] == {"COMPLETED": 1, "FAILED": 1}
-    assert "has a recording named 'call.m4a' with other contents" in summary["gate"] or "duplicate" in summary["gate"]
+    (refused,) = [one for one in summary["recordings"] if one["state"] == "FAILED"]
+    assert "already has a recording named 'call.m4a' with other contents" in refused["error"]["message"]
+    assert "duplicate_recording" in summary["gate"]
+    # refused a second time: the second run is red, too
+    drop(store, job, {"call.m4a": ROOT / "samples" / "booking.m4a"})
+    assert "1 of 1 recordings failed" in work(store, job, run_of(job, 3))["gate"]
 
 
 def test_a_failed_recording_dropped_again_is_taken_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +270,8 @@ def test_recordings_that_no_task_finished_are_found_by_the_gate(store: Store) ->
 
 def test_an_empty_job_and_a_claim_that_is_repeated(store: Store) -> None:
     job = new_job()
-    with pytest.raises(EmptyJobError, match="Nothing lies under s3://.*upload recordings there"):
+    drop(store, job, {"_READY": b""})
+    with pytest.raises(EmptyJobError, match="No recordings lie under s3://.*upload some there"):
         pipeline.claim_job(store, job, run_of(job))
     drop(store, job, {"a.m4a": SAMPLE, "_READY": b"", "intake.json": b"{}"})
     first = pipeline.claim_job(store, job, run_of(job))
@@ -273,9 +280,112 @@ def test_an_empty_job_and_a_claim_that_is_repeated(store: Store) -> None:
     assert [one.file_id for one in pipeline.load_manifest(store, again).recordings] == ["a"]
     assert store.exists(layout.original_key(job.job_id, "intake.json"))
     # another run finds nothing left and has an empty manifest of its own: nothing is done twice
-    assert pipeline.load_manifest(store, pipeline.claim_job(store, job, run_of(job, 2))).recordings == ()
+    other = TaskRun(run_of(job, 2).actor, False, run_is_over=lambda _: False)
+    assert pipeline.load_manifest(store, pipeline.claim_job(store, job, other)).recordings == ()
 
 
 def test_the_gate_does_not_trust_a_missing_manifest(store: Store) -> None:
     with pytest.raises(JobFailedError, match="could not be claimed"):
         pipeline.judge(store, None, None)
+
+
+def test_what_a_dead_run_left_half_way_is_taken_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": SAMPLE, "b.m4a": ROOT / "samples" / "booking.m4a"})
+    dead = run_of(job)
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "delete", lambda *_: (_ for _ in ()).throw(StorageError("S3 went away.")))
+        with pytest.raises(StorageError):
+            pipeline.claim_job(store, job, dead)  # registered, copied, but never emptied; and no manifest
+    assert {row.run_id for row in state.recordings_of(job.job_id).values()} == {dead.run_id}
+    summary = work(store, job, run_of(job, 2))
+    assert (summary["gate"], summary["totals"]["by_state"]) == ("green", {"COMPLETED": 2})
+    assert list(store.list(f"incoming/{job.job_id}/")) == []
+
+
+def test_a_run_leaves_another_runs_recordings_alone(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": b"not audio at all"})
+    first, second = run_of(job), run_of(job, 2)
+    manifest = pipeline.claim_job(store, job, first)
+    (batch,) = pipeline.plan_run(store, manifest, first)
+    pipeline.transcribe_batch(store, batch, "en", first)
+    drop(store, job, {"a.m4a": b"not audio at all"})
+    pipeline.plan_run(store, pipeline.claim_job(store, job, second), second)  # dropped again: the second run owns it
+    assert pipeline.analyze_batch(store, batch, first) == 0
+    pipeline.reconcile(store, manifest, first)
+    row = state.recordings_of(job.job_id)["a"]
+    assert (row.state, row.run_id) == (State.STT_QUEUE, second.run_id)
+    summary = pipeline.summarize_job(store, job.job_id, first)
+    with pytest.raises(JobFailedError, match=f"a .STT_QUEUE in the run {second.run_id}"):
+        pipeline.judge(store, manifest, summary)
+
+
+def test_bytes_put_there_during_the_claim_are_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": SAMPLE})
+    real = state.add_recording
+
+    def upload_again(*arguments: Any, **named: Any) -> None:
+        drop(store, job, {"a.m4a": ROOT / "samples" / "booking.m4a"})
+        real(*arguments, **named)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(state, "add_recording", upload_again)
+        pipeline.claim_job(store, job, run_of(job))
+    assert store.sha256(f"incoming/{job.job_id}/a.m4a") == stt.file_sha256(ROOT / "samples" / "booking.m4a")
+    assert store.sha256(layout.original_key(job.job_id, "a.m4a")) == stt.file_sha256(SAMPLE)
+
+
+def test_a_damaged_original_is_named_and_stops_nobody(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": b"not audio", "b.m4a": SAMPLE})
+    run = run_of(job)
+    manifest = pipeline.claim_job(store, job, run)
+    (batch,) = pipeline.plan_run(store, manifest, run)
+    store.write(layout.original_key(job.job_id, "a.m4a"), b"rotten")
+    assert pipeline.transcribe_batch(store, batch, "en", run) == 1
+    reason = json.loads(store.read(layout.failed_error_key(job.job_id, "a")))
+    assert reason["code"] == "audio"
+    assert reason["original"]["verified"] is False
+    assert not store.exists(layout.failed_key(job.job_id, "a.m4a"))
+
+
+def test_what_is_missing_fails_alone_or_is_made_again(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": SAMPLE, "b.m4a": ROOT / "samples" / "booking.m4a"})
+    run = run_of(job)
+    (batch,) = pipeline.plan_run(store, pipeline.claim_job(store, job, run), run)
+    assert pipeline.transcribe_batch(store, batch, "en", run) == 2
+    store.delete(layout.processing_key(job.job_id, "a_transcript.json"))
+    store.delete(layout.processing_key(job.job_id, "b.m4a"))  # the working copy: made again from the original
+    assert pipeline.analyze_batch(store, batch, run) == 1
+    rows = state.recordings_of(job.job_id)
+    assert (rows["a"].state, rows["a"].error_code) == (State.FAILED, "missing_object")
+    assert rows["b"].state is State.REPORT_QUEUE
+
+
+def test_names_of_our_own_files_are_refused(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": SAMPLE, "a_transcript.json": b"{}", "job_summary.json": b"{}"})
+    summary = work(store, job, run_of(job))
+    assert states(summary) == {
+        "a": "COMPLETED:", "a_transcript.json": "FAILED:invalid_name", "job_summary.json": "FAILED:invalid_name",
+    }  # fmt: skip
+
+
+def test_what_describes_a_drop_is_never_overwritten(store: Store) -> None:
+    job = new_job("en")
+    for number, content in enumerate((b'{"case": 1}', b'{"case": 2}', b'{"case": 2}'), start=1):
+        drop(store, job, {"a.m4a": SAMPLE, "intake.json": content})
+        pipeline.claim_job(store, job, run_of(job, number))
+    kept = [store.read(item.key) for item in store.list(f"originals/{job.job_id}/intake")]
+    assert sorted(kept) == [b'{"case": 1}', b'{"case": 2}']
+
+
+def test_a_drop_in_the_making_is_held(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": SAMPLE, "_HOLD": b""})
+    assert [one.held for one in look(store) if one.job_id == job.job_id] == [True]
+    pipeline.claim_job(store, job, run_of(job))
+    assert job.job_id not in [one.job_id for one in look(store)]

@@ -1,13 +1,14 @@
 """The state machine in the real PostgreSQL."""
 
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from include import state
-from include.errors import IllegalTransitionError, StateError
+from include.errors import IllegalTransitionError, NotOwnerError, StateError
 from include.manifest import ArtefactRef, Job, Recording, State
 from include.state import Actor
 
@@ -25,7 +26,7 @@ def recording(stack: Path) -> Recording:
     job = Job(job_id=f"state-{uuid.uuid4().hex[:8]}", language="ko", priority="urgent")
     state.save_job(job)
     one = Recording(job_id=job.job_id, file_id="통화", name="통화.m4a", sha256="a" * 64, size_bytes=5, duration_s=1.5)
-    state.add_recording(one, ACTOR)
+    state.add_recording(one, ACTOR, received_at=datetime.now(UTC))
     return one
 
 
@@ -129,3 +130,18 @@ def test_a_database_that_is_away_is_one_sentence(stack: Path, monkeypatch: pytes
     monkeypatch.delenv("AIRFLOW_CONN_VOICEMAN_DB")
     with pytest.raises(StateError, match="set AIRFLOW_CONN_VOICEMAN_DB"):
         state.list_jobs()
+
+
+def test_only_the_owning_run_changes_a_state(recording: Recording) -> None:
+    other = Actor("another run", 1, "test")
+    with pytest.raises(NotOwnerError, match="belongs to another run than another run"):
+        state.advance(recording, State.STT_QUEUE, other)
+    state.adopt(now(recording), other)
+    state.advance(recording, State.STT_QUEUE, other)
+    with pytest.raises(NotOwnerError):
+        state.fail(recording, ACTOR, code="x", message="x")
+    assert (now(recording).state, now(recording).run_id) == (State.STT_QUEUE, "another run")
+    with state.transaction() as cursor:
+        events = "SELECT to_state, run_id FROM voiceman.recording_event WHERE job_id = %s ORDER BY id"
+        cursor.execute(events, (recording.job_id,))
+        assert cursor.fetchall() == [("PENDING", "run"), ("PENDING", "another run"), ("STT_QUEUE", "another run")]

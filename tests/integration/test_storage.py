@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import DigestMismatchError, StorageError
+from include.errors import DigestMismatchError, MissingObjectError, StorageError
 from include.storage import Store, open_store
 
 pytestmark = pytest.mark.integration
@@ -72,7 +72,7 @@ def test_listing_is_paged(store: Store, prefix: str) -> None:
 def test_a_store_that_is_away_or_refuses_is_one_sentence(
     store: Store, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(StorageError, match=r"^S3 refused reading .*missing \(NoSuchKey\)"):
+    with pytest.raises(MissingObjectError, match=r"^S3 has no such object while reading .*missing \(NoSuchKey\)"):
         store.read(prefix + "missing")
     monkeypatch.setenv(
         "AIRFLOW_CONN_VOICEMAN_S3",

@@ -54,6 +54,9 @@ def test_every_option_has_a_comment_above_it() -> None:
 def test_no_secret_path_or_address(cfg: configparser.ConfigParser) -> None:
     for (section, option), value in settings_of(cfg).items():
         assert not re.search(r"secret|password|_key|conn$|token", option), f"{section}.{option} looks like a secret"
+        if option == "allowed_run_id_pattern":
+            assert all(re.fullmatch(value, f"submit__{job}__20260101T000000.000000Z") for job in ("case-1", "사건_12.3"))
+            continue
         assert re.fullmatch(r"[A-Za-z0-9.]{1,10}", value), f"{section}.{option} = {value!r}"
 
 

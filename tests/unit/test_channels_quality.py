@@ -45,7 +45,7 @@ def test_silence_and_mono() -> None:
 def test_snr_bandwidth_and_clipping() -> None:
     noise = RNG.normal(0, 100, 10 * RATE)
     noise[2 * RATE : 6 * RATE] += 3000 * np.sin(2 * np.pi * 1000 * np.arange(4 * RATE) / RATE)
-    quality = measure_quality([noise.astype(np.int16)], [[(2.0, 6.0)]], missing_s=-0.1)
+    quality = measure_quality(noise.astype(np.int16)[:, None], [noise.astype(np.int16)], [[(2.0, 6.0)]], missing_s=-0.1)
     expected = 10 * np.log10((3000**2 / 2) / 100**2)
     assert quality.snr_db == pytest.approx(expected, abs=0.3)
     assert quality.bandwidth_hz == pytest.approx(1000, abs=50)
@@ -53,13 +53,24 @@ def test_snr_bandwidth_and_clipping() -> None:
     assert quality.missing_s == 0.0
     assert quality.clipping == 0.0
     loud = np.full(RATE, 32767, dtype=np.int16)
-    assert measure_quality([loud], [[]], missing_s=2.5).clipping == 1.0
+    assert measure_quality(loud[:, None], [loud], [[]], missing_s=2.5).clipping == 1.0
+    half = np.stack([loud, np.zeros(RATE, dtype=np.int16)], axis=1)  # the mix of both would show none
+    assert measure_quality(half, [half.mean(axis=1).astype(np.int16)], [[]], missing_s=0).clipping == 0.5
+
+
+def test_speech_in_both_channels_counts_once() -> None:
+    channel = RNG.normal(0, 999, 4 * RATE).astype(np.int16)
+    pcm = np.stack([channel, channel], axis=1)
+    quality = measure_quality(pcm, [channel, channel], [[(0.0, 2.0)], [(1.0, 3.0)]], missing_s=0)
+    assert quality.speech_s == 3.0
 
 
 def test_what_can_not_be_measured_says_so() -> None:
-    silent = measure_quality([np.zeros(RATE, dtype=np.int16)], [[]], missing_s=0)
+    silent = measure_quality(np.zeros((RATE, 1), dtype=np.int16), [np.zeros(RATE, dtype=np.int16)], [[]], missing_s=0)
     assert isinstance(silent.snr_db, NotMeasured)
     assert isinstance(silent.bandwidth_hz, NotMeasured)
-    full = measure_quality([RNG.normal(0, 999, RATE).astype(np.int16)], [[(0.0, 1.0)]], missing_s=0)
+    speech = RNG.normal(0, 999, RATE).astype(np.int16)
+    full = measure_quality(speech[:, None], [speech], [[(0.0, 1.0)]], missing_s=NotMeasured(reason="no duration"))
+    assert isinstance(full.missing_s, NotMeasured)
     assert isinstance(full.snr_db, NotMeasured)
     assert "without speech" in full.snr_db.reason

@@ -31,9 +31,11 @@ def test_names_that_phones_give_are_kept(name: str, file_id: str) -> None:
     assert check_file_name(name) == file_id
 
 
-@pytest.mark.parametrize(
-    "name", ["../x.m4a", "a/b.m4a", "a\\b.m4a", "", ".", "..", ".m4a ", "a\x00.m4a", "a\u202eb.m4a", "x" * 300]
-)
+OWN = ["a_transcript.json", "a_report.en.pdf", "job_summary.json", "_manifest_x.json"]
+PATHS = ["../x.m4a", "a/b.m4a", "a\\b.m4a", "", ".", ".."]
+
+
+@pytest.mark.parametrize("name", [*PATHS, *OWN, ".m4a ", "a\x00.m4a", "a\u202eb.m4a", "x" * 300])
 def test_names_that_are_refused(name: str) -> None:
     if name == ".m4a ":
         assert check_file_name(name) == ".m4a "  # a dot file: odd, but a name

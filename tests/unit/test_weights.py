@@ -34,6 +34,11 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         model_path("base")
     with pytest.raises(ModelError, match="holds no model.bin"):
         model_path(str(tmp_path / "my-model"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ModelError, match="hub is switched off"):
+    with pytest.raises(ModelError, match="fetch it with ./voiceman models large-v3-not-here"):
         weights_digests("large-v3-not-here")
+
+
+def test_vocabulary_and_configuration_count_as_weights(models: Path) -> None:
+    assert {name.rsplit("/", 1)[-1] for name in weights_digests("base")} == {
+        "model.bin", "config.json", "tokenizer.json", "vocabulary.txt", "pytorch_model.bin",
+    }  # fmt: skip

@@ -41,11 +41,11 @@ CREATE TABLE voiceman.recording (
     sha256         text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     size_bytes     bigint NOT NULL CHECK (size_bytes >= 0),
     duration_s     double precision,
-    received_at    timestamptz NOT NULL DEFAULT now(),
+    received_at    timestamptz NOT NULL,             -- when the store took the drop
     state          text NOT NULL DEFAULT 'PENDING',
     error_code     text,
     error_message  text,
-    run_id         text NOT NULL,
+    run_id         text NOT NULL,                    -- the run that owns the recording: only it changes the state
     try_number     integer NOT NULL,
     actor          text NOT NULL,
     updated_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -66,6 +66,7 @@ CREATE TABLE voiceman.recording_event (
     try_number  integer NOT NULL,
     actor       text NOT NULL,
     error_code  text,
+    error_message text,
     FOREIGN KEY (job_id, file_id) REFERENCES voiceman.recording
 );
 CREATE INDEX recording_event_by_recording ON voiceman.recording_event (job_id, file_id, id);
@@ -108,9 +109,10 @@ CREATE TRIGGER recording_first_state BEFORE INSERT ON voiceman.recording
 
 CREATE FUNCTION voiceman.write_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO voiceman.recording_event (job_id, file_id, from_state, to_state, run_id, try_number, actor, error_code)
+    INSERT INTO voiceman.recording_event (job_id, file_id, from_state, to_state, run_id, try_number, actor, error_code,
+                                          error_message)
     VALUES (NEW.job_id, NEW.file_id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.state END, NEW.state,
-            NEW.run_id, NEW.try_number, NEW.actor, NEW.error_code);
+            NEW.run_id, NEW.try_number, NEW.actor, NEW.error_code, NEW.error_message);
     RETURN NULL;
 END $$;
 CREATE TRIGGER recording_event_insert AFTER INSERT ON voiceman.recording
