@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from include.errors import StackError
 from include.local.environment import REGION, s3_endpoint
@@ -58,7 +59,7 @@ def s3_environment(secrets: StackSecrets) -> dict[str, str]:
 
 
 def ensure_bucket(state: StackState, secrets: StackSecrets, *, timeout_s: float, log: Path) -> None:
-    """Wait until S3 answers to our keys, and make the bucket when it is missing.
+    """Wait until S3 answers to our keys, make the bucket when it is missing, and have it keep versions.
 
     Raises:
         StackError: it doesn't answer in time, or refuses.
@@ -80,6 +81,7 @@ def ensure_bucket(state: StackState, secrets: StackSecrets, *, timeout_s: float,
             names = [found.get("Name") for found in client.list_buckets()["Buckets"]]
             if bucket not in names:
                 client.create_bucket(Bucket=bucket)
+            _keep_versions(client, bucket)
             return
         except (BotoCoreError, ClientError) as error:
             if time.monotonic() > deadline:
@@ -88,6 +90,25 @@ def ensure_bucket(state: StackState, secrets: StackSecrets, *, timeout_s: float,
                     f"({type(error).__name__}); see {log}."
                 ) from error
             time.sleep(0.2)
+
+
+def _keep_versions(client: Any, bucket: str) -> None:
+    """Nothing under originals/ can be overwritten or deleted without its earlier version staying.
+
+    Versions of working data, which is deleted all the time, go after a day.
+    """
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    rules = [
+        {
+            "ID": prefix,
+            "Status": "Enabled",
+            "Filter": {"Prefix": f"{prefix}/"},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+            "Expiration": {"ExpiredObjectDeleteMarker": True},
+        }
+        for prefix in ("incoming", "processing")
+    ]
+    client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
 
 
 def remove_stale_sockets(state: StackState) -> None:

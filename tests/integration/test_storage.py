@@ -53,6 +53,18 @@ def test_names_of_every_kind(store: Store, prefix: str, name: str) -> None:
     assert [item.key for item in store.list(prefix)] == sorted([prefix + name, prefix + "copy/" + name])
 
 
+def test_an_original_can_not_vanish(store: Store) -> None:
+    key = f"originals/{uuid.uuid4().hex}/call.m4a"
+    store.write(key, b"as received")
+    store.write(key, b"overwritten")
+    store.delete(key)
+    kept = store.client.list_object_versions(Bucket=store.bucket, Prefix=key)["Versions"]
+    bodies = {
+        store.client.get_object(Bucket=store.bucket, Key=key, VersionId=one["VersionId"])["Body"].read() for one in kept
+    }
+    assert bodies == {b"as received", b"overwritten"}
+
+
 def test_large_objects_are_copied_in_parts(store: Store, prefix: str, tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(bytes(range(256)) * 4096 * 20)  # 20 MiB: above boto3's multipart threshold
