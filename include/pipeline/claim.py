@@ -45,7 +45,7 @@ def claim_job(store: Store, job: Job, run: TaskRun) -> ArtefactRef:
     prefix = layout.incoming_prefix(job.job_id)
     with state.transaction() as cursor:
         state.job_lock(cursor, job.job_id)
-        dropped = list(store.list(prefix))
+        dropped = sorted(store.list(prefix), key=lambda item: item.key)
         recordings = [item for item in dropped if not layout.is_control(item.key.removeprefix(prefix))]
         if not recordings and not state.recordings_of(job.job_id):
             raise EmptyJobError(f"No recordings lie under {store.uri(prefix)}; upload some there, then start the job.")

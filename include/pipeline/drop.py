@@ -62,14 +62,16 @@ def look(store: Store) -> list[Drop]:
         except InvalidJobError as error:
             log.error("A drop is left where it is: %s", error)
             continue
-        digest, count, marked, held = hashlib.sha256(), 0, False, False
+        total, count, marked, held = 0, 0, False, False
         for item in store.list(layout.incoming_prefix(job_id)):
             count += 1
             marked = marked or item.key.endswith("/_READY")
             held = held or (item.key.endswith("/_HOLD") and datetime.now(UTC) - item.modified < _HOLD_FOR)
-            digest.update(f"{item.key}\0{item.size}\0{item.etag}\0{item.modified.isoformat()}\n".encode())
+            line = f"{item.key}\0{item.size}\0{item.etag}\0{item.modified.isoformat()}"
+            # a sum of digests: the same in whatever order the store lists
+            total += int.from_bytes(hashlib.sha256(line.encode()).digest(), "big")
         if count:
-            drops.append(Drop(job_id, digest.hexdigest(), marked, held))
+            drops.append(Drop(job_id, f"{total % 2**256:064x}", marked, held))
     return drops
 
 

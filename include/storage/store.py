@@ -84,7 +84,10 @@ class Store:
         return uri.removeprefix(prefix)
 
     def list(self, prefix: str) -> Iterator[Listed]:
-        """Objects under a prefix in key order, page by page: memory does not grow with their number."""
+        """Objects under a prefix, page by page: memory does not grow with their number.
+
+        In the store's order, which is not always that of the keys (SeaweedFS with versioning).
+        """
         with _s3(f"listing {prefix}"):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", []):

@@ -50,7 +50,7 @@ def test_a_wrong_digest_keeps_the_source_and_removes_the_copy(store: Store, pref
 def test_names_of_every_kind(store: Store, prefix: str, name: str) -> None:
     store.write(prefix + name, b"x")
     store.copy(prefix + name, prefix + "copy/" + name)
-    assert [item.key for item in store.list(prefix)] == sorted([prefix + name, prefix + "copy/" + name])
+    assert {item.key for item in store.list(prefix)} == {prefix + name, prefix + "copy/" + name}
 
 
 def test_an_original_can_not_vanish(store: Store) -> None:
@@ -77,7 +77,7 @@ def test_large_objects_are_copied_in_parts(store: Store, prefix: str, tmp_path: 
 def test_listing_is_paged(store: Store, prefix: str) -> None:
     for number in range(1100):
         store.client.put_object(Bucket=store.bucket, Key=f"{prefix}{number:05d}", Body=b"")
-    assert sum(1 for _ in store.list(prefix)) == 1100
+    assert len({item.key for item in store.list(prefix)}) == 1100
     assert list(store.prefixes(prefix)) == []
 
 
