@@ -6,6 +6,7 @@ document failed (one sentence says what to do), 2 the command itself was wrong.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from include import __version__
-from include.errors import ToolError, VoiceManError
+from include.errors import DocumentError, ToolError, VoiceManError
 
 __all__ = ["app", "main"]
 
@@ -182,7 +183,8 @@ def transcribe(
     from include.stt import Transcriber
 
     check_language(language)
-    with err.status(f"Transcribing {file.name}"):
+    _not_over(to, file)
+    with err.status("Transcribing"):
         transcript = Transcriber().transcribe(file, language=language)
     _write(to, transcript.to_json())
     if transcript.empty_reason is not None:
@@ -201,6 +203,8 @@ def analyze(
     from include import forensic
 
     if text:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
         for line in forensic.analyze_text_lines(sys.stdin):
             print(line, flush=True)
         return
@@ -208,7 +212,8 @@ def analyze(
         raise typer.BadParameter("give a transcript and --out, or --text with dialogues on standard input")
     from include import plain
 
-    with err.status(f"Analysing {transcript.name}"):
+    _not_over(to, transcript, audio)
+    with err.status("Analysing"):
         _write(to, plain.analyze_file(transcript, audio).to_json())
     out.print(str(to), soft_wrap=True, markup=False, highlight=False)
 
@@ -223,7 +228,7 @@ def report(
     from include import plain
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    with err.status(f"Rendering {analysis.name}"):
+    with err.status("Rendering"):
         paths = plain.report_file(analysis, to, transcript=transcript, generated_at=now)
     for path in paths:
         out.print(str(path), soft_wrap=True, markup=False, highlight=False)
@@ -234,7 +239,6 @@ def schemas(folder: Annotated[Path, typer.Argument(help="Where to write the JSON
     """Export the JSON Schemas of the transcript and the analysis."""
     from include import plain
 
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in plain.schema_files().items():
         _write(folder / name, text)
 
@@ -245,7 +249,16 @@ def version() -> None:
     print(__version__)
 
 
+def _not_over(to: Path, *inputs: Path | None) -> None:
+    """Refuse to write over what was handed in: a recording is evidence."""
+    for given in inputs:
+        if given is not None and to.exists() and given.exists() and to.samefile(given):
+            raise DocumentError(f"{to} is the file that was handed in; choose another path for the result.")
+
+
 def _write(path: Path, text: str) -> None:
+    if not path.name or path.is_dir():
+        raise ToolError(f"{path} is not a file's path; give the path of the file to write.")
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,9 +274,17 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except VoiceManError as error:
-        err.print(f"[red]error[/] ({error.code}): ", end="")
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _complain(error.code, str(error))
+    except OSError as error:  # a path that can't be used, wherever it was given
+        _complain("file", f"{error.filename or 'A file'} can't be used ({error.strerror or error}); check the path.")
+    except UnicodeError:
+        _complain("file", "A file name is not valid Unicode; rename the file.")
+
+
+def _complain(code: str, sentence: str) -> None:
+    err.print(f"[red]error[/] ({code}): ", end="")
+    err.print("".join(c if c.isprintable() else "�" for c in sentence), markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,12 @@ class Settings(BaseSettings):
     """All settings, each with its default and what it does."""
 
     model_config = SettingsConfigDict(
-        env_prefix="VOICEMAN_", env_file=ROOT / ".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+        env_prefix="VOICEMAN_",
+        env_file=ROOT / ".env",
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
     bucket: str = Field("forensic-audio", min_length=3, max_length=63)
@@ -107,7 +112,14 @@ class Settings(BaseSettings):
     @field_validator("home", "model_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
+        if value is None:
+            return None
+        if value == Path():
+            raise ValueError("an empty path; name a directory")
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(f"{value} names no user's home") from error
 
     @property
     def models(self) -> Path:

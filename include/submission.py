@@ -19,6 +19,7 @@ from include.errors import (
     EmptyJobError,
     InputError,
     InvalidJobError,
+    InvalidNameError,
     SettingsError,
 )
 from include.manifest import State, check_file_name, check_job_id, check_language, safe_name
@@ -73,6 +74,8 @@ def collect(paths: Sequence[Path]) -> dict[str, Path]:
         raise EmptyJobError(f"There are no files in {', '.join(map(str, paths))}; give recordings.")
     names: dict[str, Path] = {}
     for file in files:
+        if not file.name.isprintable():
+            raise InvalidNameError(f"The file name {file.name!a} holds control characters; rename the file.")
         if file.name in names and not file.samefile(names[file.name]):
             raise DuplicateRecordingError(f"{names[file.name]} and {file} have the same name; rename one of them.")
         names[file.name] = file

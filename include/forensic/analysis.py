@@ -38,13 +38,13 @@ SCHEMA: Final = "voiceman.analysis/1"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class TranscriptRef(_Model):
     """Which transcript was analysed."""
 
-    name: str
+    name: str = Field(pattern=r"^[^/\\\x00]{1,200}$")
     """File name; looked for beside the analysis."""
     sha256: str
     recording_sha256: str
@@ -149,8 +149,8 @@ class VoiceMeasures(_Model):
 class Waveform(_Model):
     """Peak envelope for drawing: one absolute peak (0–1 of full scale) per step, a list per channel."""
 
-    step_s: float
-    peaks: list[list[float]]
+    step_s: float = Field(gt=0, le=3600)
+    peaks: list[list[float]] = Field(max_length=2)
 
 
 class Scores(_Model):
@@ -188,7 +188,7 @@ class Analysis(_Model):
     """SHA-256 over taxonomy, versions and parameters."""
     created_at: str
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     def to_json(self) -> str:
         """JSON with stable key order, UTF-8, two-space indent."""

@@ -129,6 +129,11 @@ class Layout:
         """
         try:
             self.home.mkdir(parents=True, exist_ok=True)
+            strangers = {path.name for path in self.home.iterdir()} - {"models", "lock"}
+            if strangers and not self.secrets_file.exists():
+                raise StackError(
+                    f"{self.home} holds other files ({min(strangers)!r} …); give VOICEMAN_HOME a directory of its own."
+                )
             self.home.chmod(0o711 if os.geteuid() == 0 else 0o700)
             for path in (self.logs, self.s3_data, self.airflow_home):
                 path.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ from typing import Any
 from include.errors import StackError
 from include.local.environment import REGION, s3_endpoint
 from include.local.layout import Layout, StackState, write_private
-from include.local.ports import HOST
+from include.local.ports import HOST, is_free
 from include.local.secrets import StackSecrets
 from include.settings import get_settings
 
@@ -116,4 +116,5 @@ def remove_stale_sockets(state: StackState) -> None:
     for name, port in state.ports.items():
         if name.startswith("s3") and name.endswith("_grpc"):
             part = name.removesuffix("_grpc").removeprefix("s3_")
-            Path(tempfile.gettempdir(), f"seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)
+            if is_free(port):  # else another stack's server has the port now, and its socket
+                Path(tempfile.gettempdir(), f"seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)

@@ -186,10 +186,8 @@ def _refuse_duplicate(job_id: str, file_id: str, name: str, digest: str) -> None
 
 def _refuse(store: Store, job: Job, item: Listed, digest: str, *, error: InputError, run: TaskRun) -> None:
     name = item.key.removeprefix(layout.incoming_prefix(job.job_id))
-    kept = safe_name(name)
-    if isinstance(error, DuplicateRecordingError):
-        path = PurePosixPath(kept)
-        kept = f"{path.stem}~{digest[:12]}{path.suffix}"  # two files can't lie under one name
+    path = PurePosixPath(safe_name(name))
+    kept = f"{path.stem}~{digest[:12]}{path.suffix}"  # by its contents: other bytes refused under this name stay apart
     recording = Recording(job_id=job.job_id, file_id=kept, name=kept, sha256=digest, size_bytes=item.size)
     _preserve(store, item.key, recording)
     state.add_recording(recording, run.actor, received_at=item.modified)

@@ -54,6 +54,8 @@ class AirflowClient:
             try:
                 if not self._token:
                     answer = self._http.post("/auth/token", json=self._login)
+                    if answer.status_code == 401:
+                        break
                     answer.raise_for_status()
                     self._token = answer.json()["access_token"]
                 headers = {"Authorization": f"Bearer {self._token}"}

@@ -13,6 +13,7 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -60,19 +61,26 @@ def look(store: Store) -> list[Drop]:
         try:
             check_job_id(job_id)
         except InvalidJobError as error:
-            log.error("A drop is left where it is: %s", error)
+            _say_once(f"The drop {store.uri(prefix)!r} is left where it is: {error}")
             continue
         total, count, marked, held = 0, 0, False, False
         for item in store.list(layout.incoming_prefix(job_id)):
             count += 1
-            marked = marked or item.key.endswith("/_READY")
-            held = held or (item.key.endswith("/_HOLD") and datetime.now(UTC) - item.modified < _HOLD_FOR)
+            marked = marked or item.key == layout.incoming_key(job_id, "_READY")
+            held = held or (
+                item.key == layout.incoming_key(job_id, "_HOLD") and datetime.now(UTC) - item.modified < _HOLD_FOR
+            )
             line = f"{item.key}\0{item.size}\0{item.etag}\0{item.modified.isoformat()}"
             # a sum of digests: the same in whatever order the store lists
             total += int.from_bytes(hashlib.sha256(line.encode()).digest(), "big")
         if count:
             drops.append(Drop(job_id, f"{total % 2**256:064x}", marked, held))
     return drops
+
+
+@cache
+def _say_once(message: str) -> None:
+    log.error(message)
 
 
 class IncomingTrigger(BaseEventTrigger):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Renderer"]
 
+# never fork here: this process has threads (S3 transfers, OpenMP), and a lock one of them holds would stay locked
+_SPAWN = multiprocessing.get_context("spawn")
+
 
 class Renderer:
     """Renders in ``workers`` processes, or in this one when there is one; thread-safe."""
@@ -24,10 +27,7 @@ class Renderer:
     def __init__(self, workers: int) -> None:
         self._pool: ProcessPoolExecutor | None = None
         if workers > 1:
-            report.warm_up()  # before forking: the workers share the imported modules
-            self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork"))
-            # the first job starts all workers: now, while this process has no threads that could hold a lock
-            self._pool.submit(report.warm_up).result()
+            self._pool = ProcessPoolExecutor(workers, mp_context=_SPAWN)
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +58,7 @@ class Renderer:
             return self._pool.submit(_render, transcript, analysis, facts, primary).result()
         except BrokenProcessPool:
             # some worker was killed, perhaps over another recording: this one gets a process of its own
-            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+            with ProcessPoolExecutor(1, mp_context=_SPAWN) as alone:
                 return alone.submit(_render, transcript, analysis, facts, primary).result()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.errors import JobFailedError
-from include.manifest import ArtefactRef, Batch, Job
+from include.manifest import ArtefactRef, Batch, Job, check_job_id, check_language
 from include.pipeline.claim import claim_job
 from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
 from include.pipeline.planner import plan_run
@@ -24,7 +24,9 @@ Json = dict[str, Any]
 def claim(context: Context) -> Json:
     """Claim the job's drop; returns the manifest's place and digest."""
     params = context["params"]
-    job = Job(job_id=params["job_id"], language=params["language"], priority=params["priority"])
+    # again: JSON Schema's `$` lets a trailing newline pass
+    job_id, language = check_job_id(params["job_id"]), check_language(params["language"])
+    job = Job(job_id=job_id, language=language, priority=params["priority"])
     return claim_job(open_store(), job, task_run(context)).model_dump()
 
 

@@ -4,7 +4,7 @@ Nothing is fetched while rendering, all text is escaped, and the same inputs giv
 """
 
 from include.report.facts import Language, ReportFacts
-from include.report.render import RenderedReport, render_report, warm_up, write_report
+from include.report.render import RenderedReport, render_report, write_report
 from include.report.settings_digest import report_settings_digest
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "ReportFacts",
     "render_report",
     "report_settings_digest",
-    "warm_up",
     "write_report",
 ]

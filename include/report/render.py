@@ -28,7 +28,7 @@ from include.stt import Transcript
 if TYPE_CHECKING:
     import jinja2
 
-__all__ = ["RenderedReport", "render_report", "warm_up", "write_report"]
+__all__ = ["RenderedReport", "render_report", "write_report"]
 
 PDF_VARIANT = "pdf/a-3a"
 """PDF/A-3a: tagged, fonts embedded, made for keeping, may carry the JSON files. WeasyPrint can't claim UA-1 with it."""
@@ -139,18 +139,6 @@ def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFac
             "report it."
         ) from error
     return pdf
-
-
-def warm_up() -> None:
-    """Import what rendering needs and check for a Hangul font; forked processes then share it.
-
-    Raises:
-        ToolError: no Hangul font is installed.
-    """
-    import weasyprint  # noqa: F401 - imported for its effect
-
-    require_hangul_font()
-    _environment()
 
 
 def render_report(

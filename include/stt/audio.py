@@ -35,7 +35,10 @@ _FORMATS = (
 )
 _INPUT = ("-protocol_whitelist", "file", "-format_whitelist", _FORMATS)
 _OPENCORE = {"amr_nb": "libopencore_amrnb", "amr_wb": "libopencore_amrwb"}
-_ESTIMATED = {"mp3", "aac", "amr", "amrnb", "amrwb", "ac3", "gsm", "mp2"}
+# containers whose header says how long they are (mp3: its Xing header, else ffprobe says that it estimates)
+_DECLARES = {"mov", "mp4", "m4a", "3gp", "wav", "flac", "matroska", "webm", "asf", "aiff", "avi", "mp3"}
+_LONGEST_S = 1e6
+_TOLERATED_S = 1.0  # encoders pad and trim a few frames at both ends
 _TIMEOUT_S = 1800
 _MAX_MESSAGES = 20
 
@@ -49,11 +52,11 @@ class Probe:
     channels: int
     sample_rate: int
     duration_s: float | None
-
-    @property
-    def duration_is_declared(self) -> bool:
-        """False where ffprobe only estimates the duration from a bit rate (raw mp3, AAC, AMR streams)."""
-        return not _ESTIMATED & set(self.container.split(","))
+    duration_is_declared: bool
+    """False where ffprobe estimates the duration from a bit rate or from the last page it finds (AAC, AMR, Ogg …):
+    nothing about missing audio can be concluded from it."""
+    promised_bytes: int | None
+    """Size of the whole file by its own header, where it has one (RIFF)."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def probe(path: Path, *, name: str | None = None) -> Probe:
     command = [
         _tool("ffprobe"),
         "-v",
-        "error",
+        "warning",
         *_INPUT,
         "-of",
         "json",
@@ -132,7 +135,10 @@ def probe(path: Path, *, name: str | None = None) -> Probe:
         run = subprocess.run(command, capture_output=True, timeout=120, check=False)
     except subprocess.TimeoutExpired as error:
         raise AudioError(f"{name} could not be examined within 120 s; the file is probably damaged.") from error
-    found: dict[str, Any] = json.loads(run.stdout or b"{}")
+    try:
+        found: dict[str, Any] = json.loads(run.stdout or b"{}")
+    except ValueError as error:  # ffprobe died in the middle of its answer
+        raise AudioError(f"{name} has a header that can't be read; check that it is a complete sound file.") from error
     if run.returncode != 0 or "format" not in found:
         said = _clean(run.stderr.decode(errors="replace"), path)
         why = f" ({said[-1]})" if said else ""
@@ -140,18 +146,44 @@ def probe(path: Path, *, name: str | None = None) -> Probe:
     streams = [stream for stream in found.get("streams", []) if stream.get("codec_type") == "audio"]
     if not streams:
         raise AudioError(f"{name} holds no audio stream; check that it is a sound file.")
-    stream = streams[0]
-    channels, rate = int(stream.get("channels", 0)), int(stream.get("sample_rate", 0))
+    stream, container = streams[0], str(found["format"].get("format_name", "unknown"))
+    channels, rate = _whole(stream.get("channels")), _whole(stream.get("sample_rate"))
     if channels < 1 or rate < 1:
         raise AudioError(f"{name} has an audio stream without channels or sample rate; the file is damaged.")
-    duration = stream.get("duration") or found["format"].get("duration")
+    duration = _seconds(stream.get("duration")) or _seconds(found["format"].get("duration"))
+    estimated = b"Estimating duration from bitrate" in run.stderr or not _DECLARES & set(container.split(","))
     return Probe(
-        container=str(found["format"].get("format_name", "unknown")),
+        container=container,
         codec=str(stream.get("codec_name", "unknown")),
         channels=channels,
         sample_rate=rate,
-        duration_s=float(duration) if duration not in (None, "N/A") else None,
+        duration_s=duration,
+        duration_is_declared=duration is not None and not estimated,
+        promised_bytes=_promised_bytes(path, container),
     )
+
+
+def _whole(value: object) -> int:
+    return int(str(value)) if str(value).isdecimal() else 0
+
+
+def _seconds(value: object) -> float | None:
+    """A duration as ffprobe prints it; None for none, nonsense and what can't be."""
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < _LONGEST_S else None
+
+
+def _promised_bytes(path: Path, container: str) -> int | None:
+    """Bytes that a RIFF header says the file has; None when it says nothing (0 or all ones: written as a stream)."""
+    if container != "wav":
+        return None
+    with path.open("rb") as file:
+        head = file.read(8)
+    size = int.from_bytes(head[4:8], "little")
+    return size + 8 if head[:4] == b"RIFF" and 0 < size < 0xFFFFFF00 else None
 
 
 def _clean(text: str, path: Path) -> list[str]:
@@ -208,15 +240,20 @@ def decode(path: Path, found: Probe, *, name: str | None = None) -> DecodedAudio
     pcm = np.frombuffer(data, dtype="<i2", count=frames * channels).reshape(frames, channels)
     shown = " ".join([*options, *output])
     audio = DecodedAudio(pcm, digest.hexdigest(), f"ffmpeg {_ffmpeg_version()} {shown}", messages)
-    _refuse_loss(name, found, audio)
+    _refuse_loss(name, found, audio, path.stat().st_size)
     return audio
 
 
-def _refuse_loss(name: str, found: Probe, audio: DecodedAudio) -> None:
-    if not found.duration_is_declared:
+def _refuse_loss(name: str, found: Probe, audio: DecodedAudio, size: int) -> None:
+    if get_settings().accept_damaged:
         return
+    if found.promised_bytes is not None and found.promised_bytes - size > _TOLERATED_S * 8000:
+        raise AudioError(
+            f"{name} is cut off: its header promises {found.promised_bytes} bytes, {size} are there; ask for the "
+            "complete file, or set VOICEMAN_ACCEPT_DAMAGED=true to have what is there transcribed and marked."
+        )
     missing = (found.duration_s or 0.0) - audio.duration_s
-    if missing > max(1.0, 0.01 * audio.duration_s) and not get_settings().accept_damaged:
+    if found.duration_is_declared and missing > _TOLERATED_S:
         raise AudioError(
             f"{name} is cut off or damaged: {audio.duration_s:.1f} of {found.duration_s:.1f} s decode; ask for the "
             "complete file, or set VOICEMAN_ACCEPT_DAMAGED=true to have what is there transcribed and marked."

@@ -132,7 +132,7 @@ class Transcriber:
         pcm = [audio.pcm[:, i] for i in range(2)] if plan.split else [_mixed(audio.pcm)]
         channels = [_as_float(one) for one in pcm]
         regions, chunks = self._speech(channels)
-        quality = measure_quality(audio.pcm, pcm, regions, _missing(found, audio))
+        quality = measure_quality(audio.pcm, pcm, regions, _missing(path, found, audio))
         empty = _too_little(quality.speech_s)
         decoded: list[DecodedChunk] = []
         spoken, probability = ("und" if language == "auto" else language), None
@@ -165,9 +165,12 @@ class Transcriber:
         return regions, chunks
 
 
-def _missing(found: Probe, audio: DecodedAudio) -> float | NotMeasured:
+def _missing(path: Path, found: Probe, audio: DecodedAudio) -> float | NotMeasured:
+    if found.promised_bytes is not None and found.duration_s is not None:
+        # a RIFF header that was not mended after a cut: ffprobe's duration is already what is left
+        return found.duration_s * max(found.promised_bytes / path.stat().st_size, 1.0) - audio.duration_s
     if found.duration_s is None or not found.duration_is_declared:
-        return NotMeasured(reason="the file declares no duration to compare with")
+        return NotMeasured(reason="this kind of file declares no duration to compare with")
     return found.duration_s - audio.duration_s
 
 

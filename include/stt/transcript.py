@@ -31,7 +31,7 @@ SCHEMA: Final = "voiceman.transcript/1"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class NotMeasured(_Model):
@@ -44,9 +44,9 @@ class NotMeasured(_Model):
 class RecordingInfo(_Model):
     """The file as received: found by probing it, not by trusting its name."""
 
-    sha256: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of the original file, hex."""
-    size_bytes: int
+    size_bytes: int = Field(ge=0)
     duration_s: float
     """Seconds of audio decoded."""
     container_duration_s: float | None
@@ -151,7 +151,7 @@ class Transcript(_Model):
     created_at: str
     """UTC, ISO 8601."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     def to_json(self) -> str:
         """JSON with stable key order, UTF-8, two-space indent."""

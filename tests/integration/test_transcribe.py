@@ -111,6 +111,35 @@ def test_the_command_line_gives_one_sentence(tmp_path: Path, models: Path) -> No
     assert "is not offered; use one of auto, ko, en" in subprocess.run(wrong, capture_output=True, text=True).stderr
 
 
+def test_a_recording_is_never_written_over(tmp_path: Path) -> None:
+    call = tmp_path / "call.m4a"
+    call.write_bytes((ROOT / "samples" / "threat.m4a").read_bytes())
+    before = file_sha256(call)
+    run = subprocess.run([ROOT / "voiceman", "transcribe", call, "--out", call], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "is the file that was handed in" in run.stderr
+    assert file_sha256(call) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["analyze", "T", "--audio", "/nope", "--out", "A"],
+        ["analyze", "T", "--out", "."],
+        ["schemas", "T"],
+        ["report", "T", "--out", "R"],
+        ["transcribe", "bad\x1bname.m4a", "--out", "A"],
+    ],
+)
+def test_a_wrong_path_is_one_sentence(tmp_path: Path, threat: Transcript, command: list[str]) -> None:
+    (tmp_path / "T").write_text(threat.to_json())
+    run = subprocess.run([ROOT / "voiceman", *command], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error (")
+    assert "Traceback" not in run.stderr
+    assert "\x1b" not in run.stderr
+
+
 def test_transcribe_analyze_report_without_airflow(tmp_path: Path, models: Path) -> None:
     call, t, a, r = (
         ROOT / "samples" / "threat.m4a",

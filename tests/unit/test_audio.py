@@ -78,6 +78,31 @@ def test_a_container_cut_off_is_refused_not_shortened(tmp_path: Path) -> None:
         probe(tail)
 
 
+def test_cut_wav_and_mp3_are_noticed(tmp_path: Path) -> None:
+    for name in ("cut.wav", "cut.mp3"):
+        path = make(tmp_path / name, source="sine=f=300:d=20")
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(AudioError, match=f"^{name} is cut off"):
+            decode(path, probe(path))
+
+
+def test_what_declares_no_duration_is_not_measured_as_complete(tmp_path: Path) -> None:
+    for name in ("a.ogg", "a.amr", "nox.mp3"):
+        options = ("-write_xing", "0") if name == "nox.mp3" else ("-ar", "8000", "-ac", "1")
+        path = make(tmp_path / name, *options, *(("-c:a", "libopencore_amrnb") if name == "a.amr" else ()))
+        assert not probe(path).duration_is_declared
+
+
+def test_a_header_that_breaks_ffprobe_is_bad_input(tmp_path: Path) -> None:
+    path = make(tmp_path / "many.wav")
+    data = bytearray(path.read_bytes())
+    data[22:24] = (65535).to_bytes(2, "little")  # the number of channels
+    path.write_bytes(bytes(data))
+    with pytest.raises(AudioError, match=r"^many.wav "):
+        found = probe(path)
+        decode(path, found)
+
+
 def test_damaged_audio_is_marked_when_a_lab_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEMAN_ACCEPT_DAMAGED", "true")
     whole = make(tmp_path / "whole.m4a", "-c:a", "aac", "-movflags", "+faststart", source="sine=f=300:d=20")
