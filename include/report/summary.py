@@ -42,7 +42,7 @@ def _language(transcript: Transcript, labels: Labels) -> str:
         return labels.t("summary.language_requested", language=name)
     if isinstance(transcript.language_probability, NotMeasured):
         return labels.t("summary.language_detected_unscored", language=name)
-    probability = number(transcript.language_probability)
+    probability = number(transcript.language_probability, 4)  # 0.998 is not 1
     return labels.t("summary.language_detected", language=name, probability=probability)
 
 

@@ -66,11 +66,9 @@ def stack(home: Path) -> Iterator[StackInfo]:
     for name in ("ui", "postgres"):
         holder = socket.socket()
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+        with contextlib.suppress(OSError):  # somebody holds it already: just as good
             holder.bind(("127.0.0.1", DEFAULT_PORTS[name]))
             holder.listen()
-        except OSError:
-            pass  # somebody holds it already: just as good
         holders.append(holder)
     steps: list[str] = []
     info = local.up(steps.append)
