@@ -107,23 +107,23 @@ def submit(files: dict[str, Path], job_id: str, *, language: str, priority: str,
     store = open_store()
     with client() as airflow:
         airflow.wait_for_dag()
-        hold = layout.incoming_key(job_id, "_HOLD")
-        store.write(hold, b"")
+        for name, file in files.items():
+            _refuse_other_waiting(store, file, layout.incoming_key(job_id, name))
+        store.write(layout.incoming_key(job_id, "_HOLD"), b"")  # the claim removes it
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
         with Progress(*columns, console=console) as progress:
             for name, file in progress.track(files.items(), total=len(files), description="Uploading"):
-                _upload(store, file, layout.incoming_key(job_id, name))
+                store.upload(file, layout.incoming_key(job_id, name))
         run_id = f"submit__{job_id}__{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         airflow.start(job_id, run_id, language=language, priority=priority)
         return run_id, airflow.link(run_id)
 
 
-def _upload(store: Store, file: Path, key: str) -> None:
+def _refuse_other_waiting(store: Store, file: Path, key: str) -> None:
     if store.exists(key) and store.sha256(key) != file_sha256(file):
         raise DuplicateRecordingError(
             f"Another file waits as {store.uri(key)}; rename {file.name}, or wait until the job has claimed it."
         )
-    store.upload(file, key)
 
 
 def follow(job_id: str, run_id: str, link: str, *, names: Collection[str], console: Console, result: Console) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -11,22 +10,7 @@ import httpx
 
 from include.errors import InvalidJobError, StackError
 
-__all__ = ["AirflowClient", "RunStatus"]
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """A DAG run as the API shows it."""
-
-    run_id: str
-    state: str
-    tasks: dict[str, str]
-    """Task (with map index) → state."""
-
-    @property
-    def over(self) -> bool:
-        """True when the run has ended."""
-        return self.state in ("success", "failed")
+__all__ = ["AirflowClient"]
 
 
 class AirflowClient:
@@ -106,19 +90,6 @@ class AirflowClient:
         if run.status_code != 200:
             raise StackError(f"Airflow does not know the run {run_id} ({run.status_code}).")
         return str(run.json()["state"])
-
-    def status(self, run_id: str) -> RunStatus:
-        """Where a run and its tasks stand."""
-        path = f"/api/v2/dags/process/dagRuns/{quote(run_id, safe='')}"
-        tasks = self.call("GET", f"{path}/taskInstances", params={"limit": 1000}).json()["task_instances"]
-        return RunStatus(
-            run_id,
-            self.state(run_id),
-            {
-                t["task_id"] + (f"[{t['map_index']}]" if t["map_index"] >= 0 else ""): t["state"] or "waiting"
-                for t in tasks
-            },
-        )
 
     def link(self, run_id: str) -> str:
         """The run's page in the Airflow UI."""

@@ -1,8 +1,8 @@
 """Drops: which jobs under ``incoming/`` are ready, and the trigger that says so to Airflow.
 
-Ready means: nothing under the job's prefix changed for ``settle_s`` seconds by the store's own clock stamps
-and this trigger's own looks, or a ``_READY`` marker lies there. An event may come twice (the triggerer
-restarts); the run id is made of the listing, so the second start finds its run there already.
+Ready means: between this trigger's looks nothing under the job's prefix changed for ``settle_s`` seconds, or a
+``_READY`` marker lies there. Markers alone are no drop. An event may come twice (the triggerer restarts); the run id
+is made of the listing, so the second start finds its run there already.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Drop:
 
 
 def look(store: Store) -> list[Drop]:
-    """Every job under ``incoming/`` that holds an object; a name that can't be a job id is logged and left."""
+    """Every job under ``incoming/`` that holds a file; a name that can't be a job id is logged and left."""
     drops = []
     for prefix in store.prefixes("incoming/"):
         job_id = prefix.removeprefix("incoming/").rstrip("/")
@@ -65,7 +65,7 @@ def look(store: Store) -> list[Drop]:
             continue
         total, count, marked, held = 0, 0, False, False
         for item in store.list(layout.incoming_prefix(job_id)):
-            count += 1
+            count += not layout.is_marker(item.key.removeprefix(prefix))
             marked = marked or item.key == layout.incoming_key(job_id, "_READY")
             held = held or (
                 item.key == layout.incoming_key(job_id, "_HOLD") and datetime.now(UTC) - item.modified < _HOLD_FOR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["Renderer"]
+
+log = logging.getLogger(__name__)
 
 # never fork here: this process has threads (S3 transfers, OpenMP), and a lock one of them holds would stay locked
 _SPAWN = multiprocessing.get_context("spawn")
@@ -57,7 +60,8 @@ class Renderer:
         try:
             return self._pool.submit(_render, transcript, analysis, facts, primary).result()
         except BrokenProcessPool:
-            # some worker was killed, perhaps over another recording: this one gets a process of its own
+            # some worker was killed, perhaps over another recording
+            log.warning("A report worker was killed; %s is rendered in a process of its own.", facts.file_id)
             with ProcessPoolExecutor(1, mp_context=_SPAWN) as alone:
                 return alone.submit(_render, transcript, analysis, facts, primary).result()
 

@@ -389,7 +389,9 @@ def test_what_describes_a_drop_is_never_overwritten(store: Store) -> None:
 
 def test_a_drop_in_the_making_is_held(store: Store) -> None:
     job = new_job("en")
-    drop(store, job, {"a.m4a": SAMPLE, "_HOLD": b""})
+    drop(store, job, {"_HOLD": b"", "_READY": b""})
+    assert job.job_id not in [one.job_id for one in look(store)]  # markers alone start nothing
+    drop(store, job, {"a.m4a": SAMPLE})
     assert [one.held for one in look(store) if one.job_id == job.job_id] == [True]
     pipeline.claim_job(store, job, run_of(job))
     assert job.job_id not in [one.job_id for one in look(store)]
