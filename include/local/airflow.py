@@ -60,12 +60,15 @@ def prepare_database(layout: Layout, state: StackState, secrets: StackSecrets) -
     """Migrate the database and import the pools when something of that changed; True when it did.
 
     ``airflow db migrate`` takes seconds even when there is nothing to do, so what was done is
-    remembered: Airflow's version, the revision found in the database, the digest of pools.json.
+    remembered: Airflow's version, the revision found in the database, the digest of the pools.
 
     Raises:
         StackError: a command failed; its log is named.
+        SettingsError: ``VOICEMAN_DEVICE`` is ``cuda`` and there is no GPU.
+        ToolError: ``nvidia-smi`` hangs or can't be understood.
     """
-    pools = hashlib.sha256(_POOLS.read_bytes()).hexdigest()
+    content = _pools(state)
+    pools = hashlib.sha256(content.encode()).hexdigest()
     revision = airflow_revision(state, secrets)
     done = state.prepared
     installed = version("apache-airflow")
@@ -74,13 +77,25 @@ def prepare_database(layout: Layout, state: StackState, secrets: StackSecrets) -
         return False
     if not migrated:
         _run_airflow(layout, state, secrets, ["db", "migrate"])
-    _run_airflow(layout, state, secrets, ["pools", "import", str(_POOLS)])
+    file = layout.airflow_home / "pools.json"
+    write_private(file, content)
+    _run_airflow(layout, state, secrets, ["pools", "import", str(file)])
     revision = airflow_revision(state, secrets)
     if revision is None:
         raise StackError(f"`airflow db migrate` left no schema; see {layout.log('airflow-prepare')}.")
     state.prepared = Prepared(airflow_version=installed, revision=revision, pools_sha256=pools)
     state.save(layout)
     return True
+
+
+def _pools(state: StackState) -> str:
+    """``pools.json`` with as many slots in the pool ``gpu`` as this host has devices (kept in ``state``)."""
+    from include.pipeline import gpu_pool, slots
+
+    pools = json.loads(_POOLS.read_bytes())
+    state.devices = len(slots())
+    pools["gpu"] |= {"slots": state.devices, "description": gpu_pool(pools["gpu"]["description"], state.devices)}
+    return json.dumps(pools, indent=2) + "\n"
 
 
 def health(state: StackState, timeout_s: float = 5.0) -> HealthReport | None:

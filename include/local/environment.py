@@ -94,6 +94,7 @@ def stack_environment(layout: Layout, state: StackState, secrets: StackSecrets) 
     url = ui_url(state)
     connections = {
         "AIRFLOW_CONN_VOICEMAN_DB": _database_url("postgresql", "voiceman", secrets.db_voiceman_password, state),
+        "AIRFLOW_CONN_VOICEMAN_AIRFLOW_DB": _database_url("postgresql", "airflow", secrets.db_airflow_password, state),
         "AIRFLOW_CONN_VOICEMAN_S3": json.dumps(
             {
                 "conn_type": "aws",
@@ -113,7 +114,8 @@ def stack_environment(layout: Layout, state: StackState, secrets: StackSecrets) 
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "8",  # one machine, few cores: more would only swap
+        # one machine, few cores: more would only swap; but each device's transcription leaves room for others
+        "AIRFLOW__CORE__PARALLELISM": str(7 + state.devices),
         "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(layout.passwords_file),

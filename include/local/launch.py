@@ -16,6 +16,7 @@ from include.local.layout import Layout, load_state
 from include.local.processes import SERVICE_VARIABLE, end_processes, stack_processes
 from include.local.s3 import s3_command, s3_environment
 from include.local.secrets import load_secrets
+from include.settings import ROOT
 
 __all__ = ["main"]
 
@@ -37,6 +38,9 @@ def main(service: str) -> None:
     secrets = load_secrets(layout)
     if service == "s3":
         command, private = s3_command(layout, state), s3_environment(secrets)
+    elif service == "watchdog":
+        command = [sys.executable, "-c", "from include.local.watchdog import main; main()"]
+        private = {"PYTHONPATH": str(ROOT), "VOICEMAN_HOME": str(layout.home)}  # it reads the secrets itself
     elif service in COMMANDS:
         command, private = airflow_command(COMMANDS[service]), stack_environment(layout, state, secrets)
     else:

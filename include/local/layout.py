@@ -36,7 +36,8 @@ class Prepared(BaseModel):
     revision: str
     """Alembic revision that the migration left in the database."""
     pools_sha256: str
-    """Digest of the pools.json that was imported; pools edited in the UI stay until the file changes."""
+    """Digest of the pools that were imported: pools.json with this host's devices. Pools edited in the UI stay until
+    that changes."""
 
 
 class StackState(BaseModel):
@@ -49,6 +50,8 @@ class StackState(BaseModel):
     ports: dict[str, int] = Field(default_factory=dict)
     """Port name to number; see :mod:`include.local.ports`."""
     prepared: Prepared | None = None
+    devices: int = 1
+    """Device slots that the last ``up`` found on this host."""
 
     def save(self, layout: Layout) -> None:
         """Write the state atomically."""
@@ -129,7 +132,7 @@ class Layout:
         """
         try:
             self.home.mkdir(parents=True, exist_ok=True)
-            strangers = {path.name for path in self.home.iterdir()} - {"models", "lock"}
+            strangers = {path.name for path in self.home.iterdir()} - {"models", "lock", "leases"}
             if strangers and not self.secrets_file.exists():
                 raise StackError(
                     f"{self.home} holds other files ({min(strangers)!r} …); give VOICEMAN_HOME a directory of its own."

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from include.errors import StackError
 
-__all__ = ["DEFAULT_PORTS", "HOST", "choose_ports", "is_free"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["DEFAULT_PORTS", "HOST", "choose_ports", "is_free", "ports_reserved"]
 
 HOST = "127.0.0.1"
 
@@ -40,6 +49,28 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+@contextmanager
+def ports_reserved() -> Iterator[None]:
+    """Hold this user's lock on choosing ports, until the servers of the stack listen on theirs.
+
+    Two stacks that start in the same second would else find the same ports free. The kernel drops the lock with the
+    process that holds it.
+
+    Raises:
+        StackError: the lock's file can't be used, as when it is somebody else's.
+    """
+    path = Path(tempfile.gettempdir()) / f"voiceman-ports-{os.getuid()}.lock"
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StackError(f"{path} can't be opened ({error.strerror}); remove it, or set TMPDIR.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def choose_ports(remembered: dict[str, int]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from include.errors import StackError
 from include.local import airflow
 from include.local.environment import s3_endpoint, ui_url
 from include.local.layout import Layout, StackState, load_state, locked
-from include.local.ports import choose_ports
+from include.local.ports import choose_ports, ports_reserved
 from include.local.postgres import ensure_cluster, ensure_databases, place_server
 from include.local.processes import end_processes, stack_processes
 from include.local.s3 import ensure_bucket, remove_stale_sockets, write_identities
@@ -65,14 +65,15 @@ def up(progress: Callable[[str], None] = lambda _: None) -> StackInfo:
         already_up = _all_healthy(layout, state)
         if not already_up and not _heal(layout, state, progress):
             _end_everything(layout, state)
-            state.ports = choose_ports(state.ports)
-            state.save(layout)
-            try:
-                _start(layout, state, secrets, progress)
-            except BaseException:
-                # An interrupted start (Ctrl-C too) must leave nothing behind.
-                _end_everything(layout, state)
-                raise
+            with ports_reserved():
+                state.ports = choose_ports(state.ports)
+                state.save(layout)
+                try:
+                    _start(layout, state, secrets, progress)
+                except BaseException:
+                    # An interrupted start (Ctrl-C too) must leave nothing behind.
+                    _end_everything(layout, state)
+                    raise
     return StackInfo(
         ui_url=ui_url(state), admin_user=ADMIN, s3_endpoint=s3_endpoint(state), database_port=state.ports["postgres"],
         home=layout.home, secrets_file=layout.secrets_file, logs=layout.logs, already_up=already_up,
@@ -115,6 +116,7 @@ def _start(layout: Layout, state: StackState, secrets: StackSecrets, progress: C
     _start_part(layout, state, manager, ["api-server"])
     progress("Airflow: DAG processor, scheduler, triggerer")
     _start_part(layout, state, manager, ["dag-processor", "scheduler", "triggerer"])
+    manager.start_service("watchdog")
 
 
 def _start_part(layout: Layout, state: StackState, manager: Supervisor, services: list[str]) -> None:

@@ -45,7 +45,12 @@ def status() -> list[ServiceStatus]:
         return [ServiceStatus(name, "stopped", None, None, None, None, layout.log(name)) for name in SERVICES]
     report = airflow.health(state)
     known = manager.processes()
-    return [_service_status(layout, state, name, known[name], report) for name in SERVICES]
+    return [
+        _service_status(layout, state, name, known[name], report)
+        if name in known  # a supervisord that an older version started doesn't know a service that is new
+        else ServiceStatus(name, "stopped", None, None, None, None, layout.log(name))
+        for name in SERVICES
+    ]
 
 
 def _service_status(
@@ -60,6 +65,8 @@ def _service_status(
         word = "starting" if entry["statename"] in ("STARTING", "BACKOFF") else "stopped"
     elif name in ("postgres", "s3"):
         word = "healthy" if _listens(address or "") else "unhealthy"
+    elif name == "watchdog":
+        word = "healthy"
     else:
         word = "healthy" if airflow.part_is_healthy(report, name, started) else "unhealthy"
     uptime = (datetime.now(UTC) - started).total_seconds() if running else None

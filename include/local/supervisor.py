@@ -5,7 +5,9 @@ It is asked over a UNIX socket in a directory of mode 0700; it has no network po
 
 from __future__ import annotations
 
+import os
 import shlex
+import stat
 import subprocess
 import sys
 import time
@@ -23,7 +25,7 @@ from include.settings import ROOT
 
 __all__ = ["SERVICES", "Supervisor", "write_configuration"]
 
-SERVICES = ("postgres", "s3", "api-server", "dag-processor", "scheduler", "triggerer")
+SERVICES = ("postgres", "s3", "api-server", "dag-processor", "scheduler", "triggerer", "watchdog")
 """In the order in which they start; they stop in reverse."""
 
 _STOP_WAIT_S = {"scheduler": 20, "postgres": 30, "triggerer": 4}
@@ -51,7 +53,7 @@ def write_configuration(layout: Layout, state: StackState, server: Server) -> No
             "environment": f'{SERVICE_VARIABLE}="{service}"',
             "autostart": "false",
             "autorestart": "true",
-            "startsecs": 1,
+            "startsecs": 0 if service == "watchdog" else 1,  # nobody waits for it
             "startretries": 100,
             "stopsignal": "INT" if service == "postgres" else "TERM",  # PostgreSQL: fast shutdown
             "stopwaitsecs": _STOP_WAIT_S.get(service, 10),
@@ -99,6 +101,9 @@ class Supervisor:
             StackError: it doesn't answer within 15 s.
         """
         self._socket.parent.mkdir(mode=0o700, exist_ok=True)
+        about = self._socket.parent.lstat()  # /tmp is everybody's: another user may have made it, with links in it
+        if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) != 0o700:
+            raise StackError(f"{self._socket.parent} is not a private folder of this user; remove it, then try again.")
         self._socket.unlink(missing_ok=True)
         environment = base_environment(self._state) | {"PYTHONPATH": str(ROOT), "VOICEMAN_HOME": str(self._layout.home)}
         log = self._layout.log("supervisord-start")
@@ -133,7 +138,8 @@ class Supervisor:
             StackError: supervisord doesn't answer.
         """
         try:
-            if self.processes()[service]["pid"]:
+            # a supervisord that an older version started doesn't know a service that is new
+            if self.processes().get(service, {}).get("pid"):
                 self._call("stopProcess", service, True)
         except Fault as error:
             if "NOT_RUNNING" not in error.faultString:

@@ -57,8 +57,13 @@ class AirflowClient:
             return response
         raise StackError(f"Airflow at {self.url} refuses the login; check the admin password.")
 
-    def start(self, job_id: str, run_id: str, *, language: str, priority: str) -> str:
+    def start(self, job_id: str, run_id: str, **options: str) -> str:
         """Start the DAG ``process``; returns the run's id.
+
+        Args:
+            job_id: the job.
+            run_id: the id that the run gets.
+            options: the trigger form's other fields; those left out take the form's defaults.
 
         Raises:
             InvalidJobError: Airflow refuses the parameters.
@@ -67,7 +72,7 @@ class AirflowClient:
         body = {
             "dag_run_id": run_id,
             "logical_date": None,
-            "conf": {"job_id": job_id, "language": language, "priority": priority},
+            "conf": {"job_id": job_id, **options},
         }
         response = self.call("POST", "/api/v2/dags/process/dagRuns", json=body)
         if response.status_code in (400, 422):

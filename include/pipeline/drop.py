@@ -1,93 +1,91 @@
-"""Drops: which jobs under ``incoming/`` are ready, and the trigger that says so to Airflow.
+"""Drops: the trigger that tells Airflow which jobs under ``incoming/`` are ready, and the look that it repeats.
 
-Ready means: between this trigger's looks nothing under the job's prefix changed for ``settle_s`` seconds, or a
-``_READY`` marker lies there. Markers alone are no drop. An event may come twice (the triggerer restarts); the run id
-is made of the listing, so the second start finds its run there already.
+Ready means: nothing under the job's prefix changed for ``settle_s`` seconds, or a ``_READY`` marker lies there, or
+every file that its ``manifest.json`` lists. What was seen, since when, and what Airflow was told lies in PostgreSQL
+(``voiceman.incoming_drop``): a restarted or second triggerer goes on where the first was. An event may come twice (it
+is repeated while the drop still lies there); the run id is made of the listing, so the second start finds its run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from include.errors import InvalidJobError, StorageError
-from include.manifest import check_job_id
+from include import state
+from include.errors import VoiceManError
+from include.pipeline.listing import Deliveries, look
 from include.settings import get_settings
-from include.storage import layout, open_store
+from include.storage import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
+    from include.state import Announced
     from include.storage import Store
 
-__all__ = ["Drop", "IncomingTrigger", "look"]
+__all__ = ["IncomingTrigger", "Watch"]
 
 log = logging.getLogger(__name__)
 
-_HOLD_FOR = timedelta(hours=1)  # a `submit` that died must not hold a job for ever
+_SHARE = 4  # a look that takes 10 s is followed by a pause of at least 40 s
+_CHECK_S = 5.0  # in a long pause the database is asked so often whether something became due
+_MOST_PAUSE_S = 30.0  # after errors
 
 
-@dataclass(frozen=True)
-class Drop:
-    """What lies under one job's prefix at one moment."""
+class Watch:
+    """Repeated looks; what it keeps in memory only saves work."""
 
-    job_id: str
-    fingerprint: str
-    """Digest over keys, sizes, ETags and times: equal when nothing changed."""
-    marked: bool
-    """A ``_READY`` marker is there."""
-    held: bool
-    """A fresh ``_HOLD`` marker is there: `submit` is uploading and starts the job itself."""
+    def __init__(self, settle_s: float) -> None:
+        self.settle_s = settle_s
+        self._deliveries = Deliveries()
+        self._store: Store | None = None
+        self._told: dict[str, str] = {}
 
-    @property
-    def run_id(self) -> str:
-        """One run per state of the drop."""
-        return f"drop__{self.job_id}__{self.fingerprint[:12]}"
+    def once(self, jobs: Collection[str] | None = None) -> list[Announced]:
+        """Look, remember what was found, and take what is ready and must be told of now.
 
+        Args:
+            jobs: look at these only; None: all.
 
-def look(store: Store) -> list[Drop]:
-    """Every job under ``incoming/`` that holds a file; a name that can't be a job id is logged and left."""
-    drops = []
-    for prefix in store.prefixes("incoming/"):
-        job_id = prefix.removeprefix("incoming/").rstrip("/")
+        Raises:
+            StorageError, StateError: S3 or PostgreSQL can't be reached.
+        """
+        if self._store is None:
+            self._store = open_store()
+        begun = state.clock()
         try:
-            check_job_id(job_id)
-        except InvalidJobError as error:
-            _say_once(f"The drop {store.uri(prefix)!r} is left where it is: {error}")
-            continue
-        total, count, marked, held = 0, 0, False, False
-        for item in store.list(layout.incoming_prefix(job_id)):
-            count += not layout.is_marker(item.key.removeprefix(prefix))
-            marked = marked or item.key == layout.incoming_key(job_id, "_READY")
-            held = held or (
-                item.key == layout.incoming_key(job_id, "_HOLD") and datetime.now(UTC) - item.modified < _HOLD_FOR
-            )
-            line = f"{item.key}\0{item.size}\0{item.etag}\0{item.modified.isoformat()}"
-            # a sum of digests: the same in whatever order the store lists
-            total += int.from_bytes(hashlib.sha256(line.encode()).digest(), "big")
-        if count:
-            drops.append(Drop(job_id, f"{total % 2**256:064x}", marked, held))
-    return drops
+            drops = look(self._store, settle_s=self.settle_s, deliveries=self._deliveries, jobs=jobs)
+        except VoiceManError:
+            self._store = None  # the connection may have been changed meanwhile
+            raise
+        state.record_drops(drops, begun=begun, jobs=jobs)
+        problems = {drop.job_id: drop.problem for drop in drops if drop.problem is not None}
+        for job_id, problem in problems.items():
+            if self._told.get(job_id) != problem:
+                log.error("%s", problem)
+        self._told = problems
+        return state.announce_drops(jobs)
 
 
-@cache
-def _say_once(message: str) -> None:
-    log.error(message)
+def _payload(drop: Announced) -> dict[str, str | int]:
+    return {"job_id": drop.job_id, "run_id": drop.run_id, "times": drop.times}
 
 
 class IncomingTrigger(BaseEventTrigger):
-    """Looks at ``incoming/`` every ``poll_s`` seconds and fires once for each drop that has settled."""
+    """Looks at ``incoming/`` every ``poll_s`` seconds, and when a drop has settled, and fires for each ready drop.
+
+    A store or database that is away is logged and tried again. Anything unforeseen ends the generator with its
+    traceback in the triggerer's log; Airflow 3.3 makes an asset's trigger anew within about a second (its row stays),
+    and nothing is lost, because the memory is in PostgreSQL.
+    """
 
     def __init__(self, poll_s: float | None = None, settle_s: float | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        # the triggerer gives both: a constructor that raises would end the whole triggerer (apache/airflow#72758)
         self.poll_s = get_settings().poll_s if poll_s is None else poll_s
         self.settle_s = get_settings().settle_s if settle_s is None else settle_s
 
@@ -96,28 +94,42 @@ class IncomingTrigger(BaseEventTrigger):
         return "include.pipeline.drop.IncomingTrigger", {"poll_s": self.poll_s, "settle_s": self.settle_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield ``{"job_id", "run_id"}`` for each settled drop; forgets drops that are gone."""
-        seen: dict[str, tuple[str, float]] = {}
-        fired: dict[str, str] = {}
+        """Yield ``{"job_id", "run_id", "times"}`` for each ready drop."""
+        watch, failures = Watch(self.settle_s), 0
         while True:
+            began = time.monotonic()
             try:
-                drops = await asyncio.to_thread(lambda: look(open_store()))
-            except StorageError as error:
-                log.warning("incoming/ can't be looked at, trying again: %s", error)
-                await asyncio.sleep(self.poll_s)
+                ready = await asyncio.to_thread(watch.once)
+                due_s = await asyncio.to_thread(state.next_due_s)
+                failures = 0
+            except VoiceManError as error:
+                failures += 1
+                log.warning("incoming/ can't be looked at (try %d), trying again: %s", failures, error)
+                await asyncio.sleep(min(self.poll_s * 2 ** min(failures - 1, 6), _MOST_PAUSE_S))
                 continue
-            now = time.monotonic()
-            seen = {drop.job_id: _since(seen.get(drop.job_id), drop, now) for drop in drops}
-            fired = {job_id: mark for job_id, mark in fired.items() if job_id in seen}
-            for drop in drops:
-                settled = not drop.held and (drop.marked or now - seen[drop.job_id][1] >= self.settle_s)
-                if settled and fired.get(drop.job_id) != drop.fingerprint:
-                    fired[drop.job_id] = drop.fingerprint
-                    yield TriggerEvent({"job_id": drop.job_id, "run_id": drop.run_id})  # type: ignore[no-untyped-call]
-            await asyncio.sleep(self.poll_s)
+            took_s = time.monotonic() - began
+            for drop in ready:
+                yield TriggerEvent(_payload(drop))  # type: ignore[no-untyped-call]
+            await self._pause(due_s, took_s)
 
+    async def _pause(self, due_s: float | None, took_s: float) -> None:
+        """Until the next look: the next drop's settle time, or ``poll_s``; a long look is followed by a longer pause.
 
-def _since(before: tuple[str, float] | None, drop: Drop, now: float) -> tuple[str, float]:
-    if before is not None and before[0] == drop.fingerprint:
-        return before
-    return drop.fingerprint, now
+        A drop that is due but was not taken (a run claims its job just now) waits for the next look.
+        """
+        least, ends = _SHARE * took_s, time.monotonic() + max(self.poll_s, _SHARE * took_s)
+        first = time.monotonic() + least
+        while (left := ends - time.monotonic()) > 0:
+            if due_s is not None and 0 < due_s < left:
+                await asyncio.sleep(max(due_s, first - time.monotonic()) + 0.05)
+                return
+            await asyncio.sleep(min(left, _CHECK_S))
+            if left > _CHECK_S:  # a notification may have let a task see a drop meanwhile
+                due_s = await self._due_s()
+
+    async def _due_s(self) -> float | None:
+        try:
+            return await asyncio.to_thread(state.next_due_s)
+        except VoiceManError as error:
+            log.warning("The intake's memory can't be read, trying again: %s", error)
+            return None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import state
-from include.errors import DigestMismatchError, MissingObjectError, VoiceManError
+from include.errors import DigestMismatchError, MissingObjectError, NotOwnerError, VoiceManError
 from include.manifest import State
 from include.storage import layout
 
@@ -37,7 +37,7 @@ def fail_recording(
     stage: str,
     code: str,
     message: str,
-    received_name: str | None = None,
+    held: bool = False,
 ) -> None:
     """Put the original and ``{file_id}_error.json`` under ``failed/``, set the recording FAILED, drop half-made files.
 
@@ -51,15 +51,20 @@ def fail_recording(
         stage: claim, transcribe, analyze, report or gate.
         code: the error's code.
         message: one sentence for people.
-        received_name: the name as received, when it could not be kept.
+        held: the actor must be the one who changed the state last.
+
+    Raises:
+        NotOwnerError: it isn't; nothing was changed.
     """
     job_id, file_id = recording.job_id, recording.file_id
+    if held and not state.recordings_of(job_id, [file_id])[file_id].held_by(actor):
+        raise NotOwnerError(f"{file_id} of job {job_id} was taken over from {actor.name}; it was left as it is.")
     report = {
         "schema": "voiceman.error/1",
         "job_id": job_id,
         "file_id": file_id,
         "name": recording.name,
-        "received_name": received_name or recording.name,
+        "received_name": recording.received_name or recording.name,
         "sha256": recording.sha256,
         "stage": stage,
         "code": code,
@@ -72,7 +77,11 @@ def fail_recording(
     data = json.dumps(report, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
     store.write(layout.failed_error_key(job_id, file_id), data)
     if state.recordings_of(job_id, [file_id])[file_id].state is not State.FAILED:
-        state.fail(recording, actor, code=code, message=message)
+        try:
+            state.fail(recording, actor, code=code, message=message, held=held)
+        except NotOwnerError:  # taken over while this was written
+            store.delete_all([layout.failed_error_key(job_id, file_id), layout.failed_key(job_id, recording.name)])
+            raise
     for kind in state.artefacts(job_id, file_id).get(file_id, {}):
         store.delete(layout.processing_key(job_id, f"{file_id}_{kind}"))
         store.delete(layout.completed_key(job_id, f"{file_id}_{kind}"))

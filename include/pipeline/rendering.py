@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import tempfile
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from include import forensic, report, stt
-from include.settings import get_settings
+from include.settings import TEMPORARY, get_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,13 +26,29 @@ log = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
 
 
+def _end_with_parent() -> None:
+    """A task that is killed can't end its workers: each waits for the parent's end in a thread of its own."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=_SPAWN, initializer=_end_with_parent)
+
+
 class Renderer:
     """Renders in ``workers`` processes, or in this one when there is one; thread-safe."""
 
     def __init__(self, workers: int) -> None:
         self._pool: ProcessPoolExecutor | None = None
         if workers > 1:
-            self._pool = ProcessPoolExecutor(workers, mp_context=_SPAWN)
+            self._pool = _pool(workers)
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +80,7 @@ class Renderer:
         except BrokenProcessPool:
             # some worker was killed, perhaps over another recording
             log.warning("A report worker was killed; %s is rendered in a process of its own.", facts.file_id)
-            with ProcessPoolExecutor(1, mp_context=_SPAWN) as alone:
+            with _pool(1) as alone:
                 return alone.submit(_render, transcript, analysis, facts, primary).result()
 
 
@@ -71,6 +89,6 @@ def _render(
 ) -> dict[str, bytes]:
     parsed = stt.load_transcript(transcript, name=f"{facts.file_id}_transcript.json")
     measured = forensic.load_analysis(analysis, name=f"{facts.file_id}_forensic.json")
-    with tempfile.TemporaryDirectory(prefix="voiceman-report-") as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         paths = report.write_report(parsed, measured, facts, Path(folder), primary=primary)
         return {path.name.removeprefix(f"{facts.file_id}_"): path.read_bytes() for path in paths}

@@ -1,219 +1,160 @@
-"""The bodies of transcribe, analyze and report: one batch, recording by recording.
+"""The bodies of transcribe, analyze and report, each over one batch.
 
 A recording whose artefact for exactly this input and these settings exists and verifies is not done again.
-Bad input fails alone; what a retry may heal is tried again by the task, and failed on the last try.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from include import __version__, forensic, report, state, stt
-from include.errors import (
-    DigestMismatchError,
-    MissingObjectError,
-    NoSpeechError,
-    NotOwnerError,
-    StateError,
-    StorageError,
-    VoiceManError,
-)
-from include.manifest import ArtefactRef, State
-from include.pipeline.failing import fail_recording, reason_of
-from include.pipeline.keys import transcript_digest
-from include.pipeline.rendering import Renderer
+from include.errors import DigestMismatchError, MissingObjectError
+from include.manifest import ArtefactRef, Batch
+from include.pipeline import stage as one_stage
+from include.pipeline.again import decode_again, decoded_again
+from include.pipeline.alone import run_alone
+from include.pipeline.engines import get_engines
+from include.pipeline.sounds import PcmStore, relate
 from include.settings import get_settings
 from include.storage import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from include.manifest import Batch, Recording
+    from include.manifest import Recording
     from include.pipeline.taskrun import TaskRun
     from include.storage import Store
 
-__all__ = ["analyze_batch", "report_batch", "transcribe_batch"]
+__all__ = ["analyze_batch", "keep_results", "report_batch", "transcribe_batch"]
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Stage:
-    name: str
-    entry: State
-    working: State
-    done: State
-
-
-_TRANSCRIBE = _Stage("transcribe", State.STT_QUEUE, State.STT_PROCESSING, State.FORENSIC_QUEUE)
-_ANALYZE = _Stage("analyze", State.FORENSIC_QUEUE, State.FORENSIC_PROCESSING, State.REPORT_QUEUE)
-_REPORT = _Stage("report", State.REPORT_QUEUE, State.REPORT_GENERATING, State.COMPLETED)
-
-
-def _each(
-    store: Store, batch: Batch, run: TaskRun, stage: _Stage, work: Callable[[Recording], None], *, workers: int = 1
-) -> int:
-    """Run one stage over a batch; returns how many recordings reached its end.
-
-    ``workers`` recordings are worked on at once, in threads.
-    """
-
-    def one(file_id: str) -> Exception | None:
-        row = state.recordings_of(batch.job_id, [file_id])[file_id]
-        if row.run_id != run.run_id or row.state.terminal or row.reached(stage.done) or not row.reached(stage.entry):
-            log.info("%s: %s is %s in run %s, nothing to do", stage.name, file_id, row.state, row.run_id)
-            return None
-        return _work_on(store, row.recording, run, stage, work)
-
-    if workers == 1:
-        outcomes = [one(file_id) for file_id in batch.file_ids]
-    else:
-        with ThreadPoolExecutor(workers) as threads:
-            outcomes = list(threads.map(one, batch.file_ids))
-    again = [error for error in outcomes if error is not None]
-    if again:
-        raise again[0]
-    rows = state.recordings_of(batch.job_id, batch.file_ids).values()
-    return sum(row.reached(stage.done) for row in rows)
-
-
-def _work_on(
-    store: Store, recording: Recording, run: TaskRun, stage: _Stage, work: Callable[[Recording], None]
-) -> Exception | None:
-    """One recording through one stage; returns the error with which the task should be tried again."""
-    started = time.perf_counter()
-    try:
-        state.advance(recording, stage.working, run.actor)
-        work(recording)
-        state.advance(recording, stage.done, run.actor)
-    except NotOwnerError as error:
-        log.warning("%s", error)  # the run that owns it now does the work
-    except (StorageError, StateError) as error:
-        if error.retryable:
-            raise  # the store or the database is away: nothing about this recording; the task tries again
-        _fail(store, recording, run, stage, error)
-    except Exception as error:  # one recording must never take its neighbours down
-        if (isinstance(error, VoiceManError) and not error.retryable) or run.last_try:
-            _fail(store, recording, run, stage, error)
-        else:
-            log.exception("%s of %s failed; the task will try again", stage.name, recording.file_id)
-            return error
-    else:
-        log.info("%s: %s done in %.1f s", stage.name, recording.file_id, time.perf_counter() - started)
-    return None
-
-
-def _fail(store: Store, recording: Recording, run: TaskRun, stage: _Stage, error: Exception) -> None:
-    if not isinstance(error, VoiceManError):
-        log.error("%s of %s broke", stage.name, recording.file_id, exc_info=error)
-    code, message = reason_of(error, stage.name)
-    fail_recording(store, recording, run.actor, stage=stage.name, code=code, message=message)
-
-
-@contextmanager
-def _working_copy(store: Store, recording: Recording) -> Iterator[Path]:
-    """The recording as a local file, its digest verified."""
-    with tempfile.TemporaryDirectory(prefix="voiceman-") as folder:
-        path = Path(folder) / "recording"
-        key = layout.processing_key(recording.job_id, recording.name)
-        if not store.exists(key):
-            log.warning("The working copy of %s is gone; it is made again from the original.", recording.file_id)
-            store.copy(layout.original_key(recording.job_id, recording.name), key, sha256=recording.sha256)
-        digest = store.download(key, path)
-        if digest != recording.sha256:
-            raise DigestMismatchError(
-                f"The working copy {store.uri(key)} is not the recording that was claimed (SHA-256 {digest}); "
-                "its original lies untouched under originals/."
-            )
-        yield path
-
-
-def _done_before(store: Store, recording: Recording, kind: str, digest: str) -> bool:
-    """True when the artefact of this kind was made with these settings and still verifies."""
-    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
-    if made is None or made.settings_digest != digest:
-        return False
-    key = store.key(made.ref.uri)
-    return store.exists(key) and store.sha256(key) == made.ref.sha256
-
-
-def _save(store: Store, recording: Recording, kind: str, data: bytes, digest: str, *, hit: bool = False) -> ArtefactRef:
-    types = {"json": "application/json", "pdf": "application/pdf", "html": "text/html; charset=utf-8"}
-    key = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
-    ref = store.write(key, data, content_type=types[kind.rsplit(".", 1)[-1]])
-    state.save_artefact(recording, state.Artefact(kind, ref, digest, hit))
-    return ref
-
-
-def transcribe_batch(store: Store, batch: Batch, language: str, run: TaskRun) -> int:
+def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
     """Transcribe a batch; models are loaded once, and only if a recording needs them.
+
+    Args:
+        store: the bucket.
+        batch: the recordings, all of one language.
+        run: this try of this task.
 
     Returns:
         How many recordings have a transcript now.
     """
-    transcribers = stt.TranscriberPool(len(batch.file_ids))
+    engines, model = get_engines(), batch.model
+    kept = None if batch.fresh else PcmStore(store)
+    transcribers = engines.transcribers(1 if run.alone else len(batch.file_ids), model, kept)
+    transcribed: list[str] = []
 
     def work(recording: Recording) -> None:
-        digest = transcript_digest(language)
-        if _done_before(store, recording, "transcript.json", digest):
+        with ExitStack() as held:
+
+            @cache
+            def local() -> Path:
+                """Fetched once, when something first needs it."""
+                return held.enter_context(one_stage.working_copy(store, recording))
+
+            one(recording, local)
+
+    def one(recording: Recording, local: Callable[[], Path]) -> None:
+        digest = engines.transcript_digest(batch.language, model)
+        if not batch.fresh and one_stage.made_before(store, recording, "transcript.json", digest):
+            data, ref = one_stage.read_artefact(store, recording, "transcript.json")
+            again(recording, stt.load_transcript(data, name=ref.uri), ref.sha256, local)
             return
-        key, hit = layout.cache_transcript_key(recording.sha256, digest), True
-        if not store.exists(key):
+        key, hit, seconds = layout.cache_transcript_key(recording.sha256, digest), True, None
+        if batch.fresh or not store.exists(key):
             hit = False
-            with _working_copy(store, recording) as path:
-                made = transcribers.transcribe(path, language=language, name=recording.name)
-            store.write(key, made.to_json().encode())
-        data = store.read_written(key)
+            path, began = local(), time.perf_counter()
+            made = transcribers.transcribe(path, language=batch.language, name=recording.name)
+            seconds = (time.perf_counter() - began) / transcribers.replicas  # they share the slot
+            transcribed.append(recording.file_id)
+            data = _into_cache(store, key, made.to_json().encode())
+        else:
+            data = store.read_written(key)
         transcript = stt.load_transcript(data, name=store.uri(key))
         if transcript.recording.sha256 != recording.sha256:
             raise DigestMismatchError(
                 f"{store.uri(key)} is a transcript of another recording; delete it and try again."
             )
-        if transcript.empty_reason is not None:
-            raise NoSpeechError(f"{recording.name} holds too little speech: {transcript.empty_reason}.")
-        _save(store, recording, "transcript.json", data, digest, hit=hit)
+        hit = hit or transcript.engine.transcribed_as is not None
+        one_stage.save(
+            store, recording, "transcript.json", data, digest, actor=run.actor, hit=hit, device_s=seconds,
+            note=_note(transcript),
+        )  # fmt: skip
+        relate(recording, transcript)
+        again(recording, transcript, hashlib.sha256(data).hexdigest(), local)
 
-    return _each(store, batch, run, _TRANSCRIBE, work, workers=transcribers.replicas)
+    def again(recording: Recording, transcript: stt.Transcript, sha256: str, local: Callable[[], Path]) -> None:
+        decode_again(store, batch, recording, transcript, sha256, transcribers, local)
 
-
-def _read_artefact(store: Store, recording: Recording, kind: str) -> tuple[bytes, ArtefactRef]:
-    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
-    if made is None:
-        raise MissingObjectError(
-            f"{recording.file_id} of job {recording.job_id} has no {kind} although its stage is done; drop it again."
+    alone = partial(run_alone, batch, run, "transcribe")
+    done = one_stage.each(
+        store, batch, run, one_stage.TRANSCRIBE, work, alone=alone, workers=1 if run.alone else transcribers.replicas
+    )
+    used = transcribers.memory()
+    if used is not None and run.device and transcribed:  # the short windows of a second decode say too little
+        state.save_model_memory(
+            model, run.device, used.compute_type, fixed_bytes=used.fixed_bytes, bytes_per_chunk=used.bytes_per_chunk
         )
-    return store.read(store.key(made.ref.uri), sha256=made.ref.sha256), made.ref
+    return done
+
+
+def _note(transcript: stt.Transcript) -> str | None:
+    """What a reader of the summary must know: nobody speaks, or it is the transcript of a file with the same sound."""
+    if transcript.empty_reason is not None:
+        return f"no text: {transcript.empty_reason}"
+    if transcript.engine.transcribed_as is not None:
+        return f"the same sound as the file with SHA-256 {transcript.engine.transcribed_as}: its transcript was taken"
+    return None
+
+
+def _into_cache(store: Store, key: str, data: bytes) -> bytes:
+    """Write a transcript into the cache; what another job wrote there at the same moment is as good."""
+    try:
+        store.write(key, data)
+    except DigestMismatchError:
+        return store.read_written(key)
+    return data
 
 
 def analyze_batch(store: Store, batch: Batch, run: TaskRun) -> int:
     """Analyse a batch; returns how many recordings have an analysis now."""
+    engines = get_engines()
 
     def work(recording: Recording) -> None:
-        data, ref = _read_artefact(store, recording, "transcript.json")
-        digest = forensic.settings_digest() + ref.sha256[:16]
-        if _done_before(store, recording, "forensic.json", digest):
+        data, ref = one_stage.read_artefact(store, recording, "transcript.json")
+        decodes, decoded = decoded_again(store, batch, ref.sha256)
+        digest = engines.analysis_digest() + ref.sha256[:16] + decoded + _emotion_mark(batch)
+        if not batch.fresh and one_stage.made_before(store, recording, "forensic.json", digest):
             return
         transcript = stt.load_transcript(data, name=ref.uri)
-        with _working_copy(store, recording) as path:
-            channels = stt.load_channels(path, name=recording.name)
-        analysis = forensic.analyze_transcript(
-            transcript,
-            transcript_name=f"{recording.file_id}_transcript.json",
-            transcript_sha256=ref.sha256,
-            channels=channels,
-            sample_rate=stt.SAMPLE_RATE,
-        )
-        _save(store, recording, "forensic.json", analysis.to_json().encode(), digest)
+        with one_stage.working_copy(store, recording) as path:
+            analysis: forensic.Analysis = engines.analyze(
+                transcript,
+                path,
+                name=recording.name,
+                transcript_name=f"{recording.file_id}_transcript.json",
+                transcript_sha256=ref.sha256,
+                second_decodes=decodes,
+                emotion=batch.emotion,
+            )
+        one_stage.save(store, recording, "forensic.json", analysis.to_json().encode(), digest, actor=run.actor)
 
-    return _each(store, batch, run, _ANALYZE, work)
+    return one_stage.each(store, batch, run, one_stage.ANALYZE, work, alone=partial(run_alone, batch, run, "analyze"))
+
+
+def _emotion_mark(batch: Batch) -> str:
+    """What a job's own wish adds to the digest of its analyses."""
+    return "" if batch.emotion is None else f"-emotion-{'on' if batch.emotion else 'off'}"
 
 
 def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
@@ -222,20 +163,24 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
     Returns:
         How many recordings are completed.
     """
-    workers = min(get_settings().cpu_threads, len(batch.file_ids))
-    with Renderer(workers) as renderer:
+    engines = get_engines()
+    workers = 1 if run.alone else min(get_settings().cpu_threads, len(batch.file_ids))
+    with engines.renderer(workers) as renderer:
 
         def work(recording: Recording) -> None:
-            transcript, _ = _read_artefact(store, recording, "transcript.json")
-            analysis, ref = _read_artefact(store, recording, "forensic.json")
-            digest = report.report_settings_digest() + ref.sha256[:16]
-            if not all(_done_before(store, recording, kind, digest) for kind in renderer.kinds):
+            transcript, _ = one_stage.read_artefact(store, recording, "transcript.json")
+            analysis, ref = one_stage.read_artefact(store, recording, "forensic.json")
+            digest = engines.report_digest() + ref.sha256[:16]
+            made = [one_stage.made_before(store, recording, kind, digest) for kind in renderer.kinds]
+            if batch.fresh or not all(made):
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
                 for kind, data in renderer.render(transcript, analysis, _facts(row, run)).items():
-                    _save(store, recording, kind, data, digest)
-            _complete(store, recording)
+                    one_stage.save(store, recording, kind, data, digest, actor=run.actor)
+            one_stage.check_held(recording, run.actor)
+            _complete(store, recording, run)
 
-        return _each(store, batch, run, _REPORT, work, workers=workers)
+        alone = partial(run_alone, batch, run, "report")
+        return one_stage.each(store, batch, run, one_stage.REPORT, work, alone=alone, workers=workers)
 
 
 def _facts(row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
@@ -243,7 +188,7 @@ def _facts(row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
     return report.ReportFacts(
         job_id=recording.job_id,
         file_id=recording.file_id,
-        file_name=recording.name,
+        file_name=recording.received_name or recording.name,
         sha256=recording.sha256,
         size_bytes=recording.size_bytes,
         received_at=row.received_at.astimezone(UTC).isoformat(timespec="seconds"),
@@ -253,14 +198,41 @@ def _facts(row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
     )
 
 
-def _complete(store: Store, recording: Recording) -> None:
+def _complete(store: Store, recording: Recording, run: TaskRun) -> None:
     """Move the artefacts from ``processing/`` to ``completed/`` and drop the working copy (the original stays)."""
+    done = [layout.processing_key(recording.job_id, recording.name)]
     for kind, made in state.artefacts(recording.job_id, recording.file_id)[recording.file_id].items():
         source = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
+        done.append(source)
         target = layout.completed_key(recording.job_id, f"{recording.file_id}_{kind}")
         if store.key(made.ref.uri) != target:
-            store.copy(source, target, sha256=made.ref.sha256)
+            _copy_once(store, source, target, made.ref.sha256)
             moved = ArtefactRef(uri=store.uri(target), sha256=made.ref.sha256)
-            state.save_artefact(recording, state.Artefact(kind, moved, made.settings_digest, made.cache_hit))
-        store.delete(source)  # also when a try before this one had come this far
-    store.delete(layout.processing_key(recording.job_id, recording.name))
+            state.save_artefact(recording, replace(made, ref=moved), run.actor)
+    store.delete_all(done)
+
+
+def _copy_once(store: Store, source: str, target: str, sha256: str) -> None:
+    """Copy an artefact, unless a try before this one had come this far."""
+    try:
+        store.copy(source, target, sha256=sha256)
+    except MissingObjectError:
+        if not store.exists(target) or store.sha256(target) != sha256:
+            raise
+
+
+def keep_results(store: Store, recording: Recording) -> None:
+    """Put a finished recording's results where newer ones don't replace them; they stay in ``completed/``, too."""
+    for kind, made in state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).items():
+        source = store.key(made.ref.uri)
+        if not source.startswith("completed/"):
+            continue
+        target = layout.superseded_key(recording.job_id, recording.file_id, kind, made.ref.sha256)
+        try:
+            if not store.exists(target):
+                store.copy(source, target, sha256=made.ref.sha256)
+        except MissingObjectError:
+            log.warning("%s is gone (retention?); there is nothing to put aside", store.uri(source))
+            continue
+        ref = ArtefactRef(uri=store.uri(target), sha256=made.ref.sha256)
+        state.keep_replaced(recording, state.Artefact(kind, ref, made.settings_digest, made.cache_hit))

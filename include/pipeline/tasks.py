@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from include.errors import JobFailedError
-from include.manifest import ArtefactRef, Batch, Job, check_job_id, check_language
+from include import state
+from include.errors import InvalidJobError, JobFailedError
+from include.manifest import ArtefactRef, Batch, Job, check_job_id, check_language, check_prefix
 from include.pipeline.claim import claim_job
 from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
+from include.pipeline.devices import lease, register_host
 from include.pipeline.planner import plan_run
+from include.pipeline.redo import Redoing
 from include.pipeline.stages import analyze_batch, report_batch, transcribe_batch
+from include.pipeline.sweep import parse_interval, transient_codes
 from include.pipeline.taskrun import task_run
+from include.settings import get_settings
 from include.storage import open_store
 
 if TYPE_CHECKING:
@@ -26,13 +32,29 @@ def claim(context: Context) -> Json:
     params = context["params"]
     # again: JSON Schema's `$` lets a trailing newline pass
     job_id, language = check_job_id(params["job_id"]), check_language(params["language"])
-    job = Job(job_id=job_id, language=language, priority=params["priority"])
-    return claim_job(open_store(), job, task_run(context)).model_dump()
+    wishes = {"default": None, "on": True, "off": False}
+    job = Job(
+        job_id=job_id, language=language, priority=params["priority"], model=params["models"],
+        emotion=wishes[params.get("emotion", "default")],
+    )  # fmt: skip
+    run = task_run(context)
+    again = context["dag"].dag_id == "reprocess"
+    other = "process" if again else "reprocess"
+    if context["ti"].get_dr_count(dag_id=other, run_ids=[run.run_id]):
+        raise InvalidJobError(f"The DAG {other} has a run {run.run_id} already; start this one under another id.")
+    if again or run.run_id.startswith("drop__"):
+        job = state.find_job(job_id) or job  # nobody chose options here: a known job keeps its own
+    prefix = check_prefix(params["prefix"]) if params["prefix"] else None
+    received = parse_interval(params["received"]) if params.get("received") else None
+    codes = transient_codes() if params.get("failures") == "transient" else None
+    redo = Redoing(params["redo"], received, codes)
+    return claim_job(open_store(), job, run, prefix=prefix, redo=redo, claim_held=not again).model_dump()
 
 
 def plan(context: Context, manifest: Json) -> list[Json]:
     """The run's batches."""
-    batches = plan_run(open_store(), ArtefactRef(**manifest), task_run(context))
+    params = context["params"]
+    batches = plan_run(open_store(), ArtefactRef(**manifest), task_run(context), fresh=params["redo"] == "all")
     return [batch.model_dump(mode="json") for batch in batches]
 
 
@@ -44,8 +66,13 @@ def _labelled(context: Context, batch: Json) -> Batch:
 
 def transcribe(context: Context, batch: Json) -> int:
     """Transcribe one batch; returns how many recordings have a transcript."""
-    one = _labelled(context, batch)
-    return transcribe_batch(open_store(), one, context["params"]["language"], task_run(context))
+    one, run = _labelled(context, batch), task_run(context)
+    if get_settings().stt_url:  # the service holds the devices; falling back takes a lease of its own (RealEngines)
+        register_host()
+        return transcribe_batch(open_store(), one, run)
+    with lease(run.actor) as held:
+        run = replace(run, inherit=(held.fd,), device=held.slot.name)
+        return transcribe_batch(open_store(), one, run)
 
 
 def analyze(context: Context, batch: Json) -> int:
@@ -72,7 +99,7 @@ def summarize(context: Context, manifest: Json | None) -> Json:
 
 def notify(context: Context) -> str:
     """Tell the configured endpoint that the job ended."""
-    return notify_end(context, context["params"]["job_id"])
+    return notify_end(context, check_job_id(context["params"]["job_id"]))
 
 
 def gate(manifest: Json | None, summary: Json | None) -> str:

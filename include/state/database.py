@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
+import threading
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +17,8 @@ from include.settings import get_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from psycopg_pool import ConnectionPool
+
 __all__ = ["migrate", "transaction"]
 
 log = logging.getLogger(__name__)
@@ -20,6 +26,34 @@ log = logging.getLogger(__name__)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_310_001  # any constant: one migration at a time
 _ILLEGAL = "VM001"
+_CONNECTIONS = 8  # of one process; a stage uses one for each of its threads
+_WAIT_S = 10.0
+_OPENING = threading.Lock()
+
+
+@cache
+def _pool(name: str, place: str, pid: int) -> ConnectionPool[Any]:  # noqa: ARG001 - elsewhere, or a forked process
+    """Connections to one database, kept open: a new one costs more than ten statements."""
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+    from psycopg import Connection
+    from psycopg_pool import ConnectionPool
+
+    hook = PostgresHook(connection=PostgresHook.get_connection(name))
+
+    class HookConnection(Connection[Any]):
+        """Opened by Airflow's hook, which knows the connection's options."""
+
+        @classmethod
+        def connect(cls, *_: Any, **__: Any) -> Any:
+            return hook.get_conn()
+
+    pool = ConnectionPool(
+        connection_class=HookConnection, min_size=0, max_size=_CONNECTIONS, timeout=_WAIT_S, max_idle=60, num_workers=1,
+        reconnect_timeout=5,
+        check=ConnectionPool.check_connection, open=True, name="voiceman",
+    )  # fmt: skip
+    atexit.register(pool.close)
+    return pool
 
 
 @contextmanager
@@ -31,21 +65,26 @@ def transaction() -> Iterator[Any]:
         IllegalTransitionError: a change of state is not legal.
     """
     import psycopg
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
     from airflow.sdk.exceptions import AirflowException
+    from psycopg_pool import PoolTimeout
 
     name = get_settings().db_conn_id
+    # a connection that Airflow keeps is asked for once a process: in a task that is a call to its supervisor
+    place = os.environ.get(f"AIRFLOW_CONN_{name.upper()}", "")
     try:
-        connection = PostgresHook(postgres_conn_id=name).get_conn()
+        with _OPENING:
+            pool = _pool(name, place, os.getpid())
     except AirflowException as error:
         raise StateError(f"The Airflow connection {name!r} is not defined; set AIRFLOW_CONN_{name.upper()}.") from error
-    except psycopg.Error as error:
-        raise StateError(
-            f"PostgreSQL can't be reached through {name!r} ({type(error).__name__}); check that it is up."
-        ) from error
     try:
-        with connection, connection.cursor() as cursor:
+        with pool.connection() as connection, connection.cursor() as cursor:
             yield cursor
+    except PoolTimeout as error:
+        if not place:  # Airflow keeps the connection and somebody may have changed it: ask again
+            _pool.cache_clear()
+            atexit.unregister(pool.close)
+            pool.close(timeout=0)
+        raise StateError(f"PostgreSQL can't be reached through {name!r}; check that it is up.") from error
     except psycopg.Error as error:
         if error.sqlstate == _ILLEGAL:
             raise IllegalTransitionError(f"{str(error).splitlines()[0]}; the recording was left as it was.") from error
@@ -53,8 +92,6 @@ def transaction() -> Iterator[Any]:
         raise StateError(
             f"PostgreSQL refused a statement ({said}); if the schema is missing, run ./voiceman migrate."
         ) from error
-    finally:
-        connection.close()
 
 
 def migrate() -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from include.errors import NotOwnerError
-from include.manifest import ArtefactRef, Job, Priority, Recording, State
+from include.manifest import Job, Priority, Recording, State
 from include.state.database import transaction
 
 if TYPE_CHECKING:
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Actor",
-    "Artefact",
     "RecordingState",
     "StageTime",
     "add_recording",
     "adopt",
     "advance",
-    "artefacts",
+    "advance_all",
     "fail",
+    "find_job",
     "job_lock",
+    "let_go",
     "list_jobs",
     "recordings_of",
     "reopen",
-    "save_artefact",
     "save_job",
     "stage_times",
 ]
@@ -43,7 +43,8 @@ _CHAIN = [
     State.COMPLETED,
 ]
 _COLUMNS = (
-    "job_id, file_id, name, sha256, size_bytes, duration_s, state, error_code, error_message, run_id, received_at"
+    "job_id, file_id, name, sha256, size_bytes, duration_s, nullif(received_name, name), revision, language, "
+    "state, error_code, error_message, run_id, received_at, actor, try_number, let_go"
 )
 
 
@@ -66,20 +67,19 @@ class RecordingState:
     error_message: str | None
     run_id: str
     received_at: datetime
+    actor: str
+    """Who changed the state last: a task, by its name."""
+    try_number: int
+    let_go: bool
+    """The try that was busy with it ended by itself: it did not kill that try."""
+
+    def held_by(self, actor: Actor) -> bool:
+        """True when this try of this task changed the state last."""
+        return (self.run_id, self.actor, self.try_number) == (actor.run_id, actor.name, actor.try_number)
 
     def reached(self, state: State) -> bool:
         """True when the recording is at ``state`` or past it (a FAILED one never is)."""
         return self.state is not State.FAILED and _CHAIN.index(self.state) >= _CHAIN.index(state)
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A file the pipeline made for a recording."""
-
-    kind: str
-    ref: ArtefactRef
-    settings_digest: str
-    cache_hit: bool
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,24 @@ def job_lock(cursor: object, job_id: str) -> None:
 
 
 def save_job(job: Job) -> None:
-    """Remember a job; a later run's language and priority replace the earlier ones."""
+    """Remember a job; a later run's language, priority, model and emotion replace the earlier ones."""
     with transaction() as cursor:
         cursor.execute(
-            "INSERT INTO voiceman.job (job_id, language, priority) VALUES (%s, %s, %s) "
-            "ON CONFLICT (job_id) DO UPDATE SET language = EXCLUDED.language, priority = EXCLUDED.priority",
-            (job.job_id, job.language, job.priority),
+            "INSERT INTO voiceman.job (job_id, language, priority, model, emotion) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT (job_id) DO UPDATE SET language = EXCLUDED.language, priority = EXCLUDED.priority, "
+            "model = EXCLUDED.model, emotion = EXCLUDED.emotion",
+            (job.job_id, job.language, job.priority, job.model, job.emotion),
         )
+
+
+def find_job(job_id: str) -> Job | None:
+    """A job as it was asked for last; None when it is not known."""
+    with transaction() as cursor:
+        cursor.execute("SELECT language, priority, model, emotion FROM voiceman.job WHERE job_id = %s", (job_id,))
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    return Job(job_id=job_id, language=row[0], priority=row[1], model=row[2], emotion=row[3])
 
 
 def add_recording(recording: Recording, actor: Actor, *, received_at: datetime) -> None:
@@ -118,8 +129,9 @@ def add_recording(recording: Recording, actor: Actor, *, received_at: datetime) 
     with transaction() as cursor:
         cursor.execute(
             "INSERT INTO voiceman.recording "
-            "(job_id, file_id, name, sha256, size_bytes, duration_s, received_at, run_id, try_number, actor) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (job_id, file_id) DO NOTHING",
+            "(job_id, file_id, name, sha256, size_bytes, duration_s, received_name, revision, language, received_at, "
+            "run_id, try_number, actor) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (job_id, file_id) DO NOTHING",
             (
                 r.job_id,
                 r.file_id,
@@ -127,6 +139,9 @@ def add_recording(recording: Recording, actor: Actor, *, received_at: datetime) 
                 r.sha256,
                 r.size_bytes,
                 r.duration_s,
+                r.received_name or r.name,
+                r.revision,
+                r.language,
                 received_at,
                 actor.run_id,
                 actor.try_number,
@@ -147,46 +162,89 @@ def recordings_of(job_id: str, file_ids: Sequence[str] | None = None) -> dict[st
         rows = cursor.fetchall()
     return {
         row[1]: RecordingState(
-            Recording(job_id=row[0], file_id=row[1], name=row[2], sha256=row[3], size_bytes=row[4], duration_s=row[5]),
-            State(row[6]), row[7], row[8], row[9], row[10],
+            Recording(
+                job_id=row[0], file_id=row[1], name=row[2], sha256=row[3], size_bytes=row[4], duration_s=row[5],
+                received_name=row[6], revision=row[7], language=row[8],
+            ),
+            State(row[9]), *row[10:],
         )
         for row in rows
     }  # fmt: skip
 
 
+# An earlier try that still runs (its task was taken for dead) must not change what the next try has begun.
+_NO_LATER_TRY = "AND NOT (actor = %s AND try_number > %s)"
+_HELD = "AND actor = %s AND try_number = %s"
+
+
 def _set_state(
-    recording: Recording, state: State, actor: Actor, code: str | None = None, message: str | None = None
+    recording: Recording,
+    state: State,
+    actor: Actor,
+    code: str | None = None,
+    message: str | None = None,
+    *,
+    held: bool = False,
 ) -> None:
     with transaction() as cursor:
         cursor.execute(
-            "UPDATE voiceman.recording SET state = %s, error_code = %s, error_message = %s, try_number = %s, "
-            "actor = %s WHERE job_id = %s AND file_id = %s AND run_id = %s",
-            (state, code, message, actor.try_number, actor.name, recording.job_id, recording.file_id, actor.run_id),
-        )
+            "UPDATE voiceman.recording SET state = %s, error_code = %s, error_message = %s, let_go = false, "  # noqa: S608 - constants
+            "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s AND run_id = %s "
+            f"{_HELD if held else _NO_LATER_TRY}",
+            (
+                state, code, message, actor.try_number, actor.name, recording.job_id, recording.file_id, actor.run_id,
+                actor.name, actor.try_number,
+            ),
+        )  # fmt: skip
         if cursor.rowcount != 1:
             raise NotOwnerError(
-                f"The recording {recording.file_id} of job {recording.job_id} belongs to another run than "
-                f"{actor.run_id}; it was left as it is."
+                f"The recording {recording.file_id} of job {recording.job_id} was taken over from {actor.name} "
+                f"(try {actor.try_number}) of {actor.run_id}; it was left as it is."
             )
 
 
-def advance(recording: Recording, state: State, actor: Actor) -> None:
+def advance(recording: Recording, state: State, actor: Actor, *, held: bool = False) -> None:
     """Move a recording forward.
+
+    Args:
+        recording: the recording.
+        state: where to.
+        actor: who does it.
+        held: the actor must be the one who changed the state last: what it began, only it ends.
 
     Raises:
         IllegalTransitionError: the database does not allow this change.
-        NotOwnerError: another run has taken the recording over.
+        NotOwnerError: another run, or a later try of the same task, has taken the recording over.
     """
-    _set_state(recording, state, actor)
+    _set_state(recording, state, actor, held=held)
 
 
-def reopen(recording: Recording, actor: Actor) -> None:
-    """Set a FAILED recording back to PENDING for the actor's run, because it was dropped or asked for again."""
+def advance_all(job_id: str, before: State, state: State, actor: Actor) -> None:
+    """Move all of a job's recordings forward that the actor's run owns and that are at ``before``."""
     with transaction() as cursor:
         cursor.execute(
-            "UPDATE voiceman.recording SET state = 'PENDING', error_code = NULL, error_message = NULL, run_id = %s, "
+            "UPDATE voiceman.recording SET state = %s, try_number = %s, actor = %s "
+            "WHERE job_id = %s AND run_id = %s AND state = %s",
+            (state, actor.try_number, actor.name, job_id, actor.run_id, before),
+        )
+
+
+def reopen(recording: Recording, actor: Actor, state: State = State.PENDING) -> None:
+    """Give a finished recording to the actor's run again, because it was dropped or asked for again.
+
+    Args:
+        recording: FAILED or COMPLETED.
+        actor: who takes it.
+        state: PENDING; or FORENSIC_QUEUE, when a COMPLETED one keeps its transcript.
+
+    Raises:
+        IllegalTransitionError: the recording is not finished.
+    """
+    with transaction() as cursor:
+        cursor.execute(
+            "UPDATE voiceman.recording SET state = %s, error_code = NULL, error_message = NULL, run_id = %s, "
             "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s",
-            (actor.run_id, actor.try_number, actor.name, recording.job_id, recording.file_id),
+            (state, actor.run_id, actor.try_number, actor.name, recording.job_id, recording.file_id),
         )
 
 
@@ -211,38 +269,19 @@ def adopt(row: RecordingState, actor: Actor) -> None:
             )  # fmt: skip
 
 
-def fail(recording: Recording, actor: Actor, *, code: str, message: str) -> None:
-    """Set a recording FAILED with its reason."""
-    _set_state(recording, State.FAILED, actor, code, message)
-
-
-def save_artefact(recording: Recording, artefact: Artefact) -> None:
-    """Remember (or replace) one of a recording's artefacts."""
+def let_go(recording: Recording, actor: Actor) -> None:
+    """Note that this try ends while it is busy with the recording, but not because of it."""
     with transaction() as cursor:
         cursor.execute(
-            "INSERT INTO voiceman.artefact (job_id, file_id, kind, uri, sha256, settings_digest, cache_hit) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (job_id, file_id, kind) DO UPDATE SET uri = EXCLUDED.uri, "
-            "sha256 = EXCLUDED.sha256, settings_digest = EXCLUDED.settings_digest, cache_hit = EXCLUDED.cache_hit, "
-            "created_at = clock_timestamp()",
-            (
-                recording.job_id, recording.file_id, artefact.kind, artefact.ref.uri, artefact.ref.sha256,
-                artefact.settings_digest, artefact.cache_hit,
-            ),
-        )  # fmt: skip
-
-
-def artefacts(job_id: str, file_id: str | None = None) -> dict[str, dict[str, Artefact]]:
-    """``file_id`` → kind → artefact."""
-    with transaction() as cursor:
-        cursor.execute(
-            "SELECT file_id, kind, uri, sha256, settings_digest, cache_hit FROM voiceman.artefact "
-            "WHERE job_id = %s AND (%s::text IS NULL OR file_id = %s) ORDER BY file_id, kind",
-            (job_id, file_id, file_id),
+            "UPDATE voiceman.recording SET let_go = true WHERE job_id = %s AND file_id = %s AND run_id = %s "
+            "AND actor = %s AND try_number = %s",
+            (recording.job_id, recording.file_id, actor.run_id, actor.name, actor.try_number),
         )
-        found: dict[str, dict[str, Artefact]] = {}
-        for name, kind, uri, sha256, digest, hit in cursor.fetchall():
-            found.setdefault(name, {})[kind] = Artefact(kind, ArtefactRef(uri=uri, sha256=sha256), digest, hit)
-    return found
+
+
+def fail(recording: Recording, actor: Actor, *, code: str, message: str, held: bool = False) -> None:
+    """Set a recording FAILED with its reason; ``held`` as for :func:`advance`."""
+    _set_state(recording, State.FAILED, actor, code, message, held=held)
 
 
 def stage_times(job_id: str) -> list[StageTime]:

@@ -2,5 +2,6 @@
 
 from include.storage import layout
 from include.storage.store import Listed, Store, open_store
+from include.storage.uploads import Upload, abort_upload, unfinished_uploads
 
-__all__ = ["Listed", "Store", "layout", "open_store"]
+__all__ = ["Listed", "Store", "Upload", "abort_upload", "layout", "open_store", "unfinished_uploads"]

@@ -19,6 +19,7 @@ __all__ = [
     "original_key",
     "processing_key",
     "summary_key",
+    "superseded_key",
 ]
 
 MARKERS = frozenset({"_READY", "_HOLD"})
@@ -63,6 +64,12 @@ def completed_key(job_id: str, name: str) -> str:
     return f"completed/{job_id}/{name}"
 
 
+def superseded_key(job_id: str, file_id: str, kind: str, sha256: str) -> str:
+    """Where a result stays that a newer one replaces: its name, and the first digits of its digest."""
+    stem, _, suffix = kind.rpartition(".")
+    return f"completed/{job_id}/superseded/{file_id}_{stem}~{sha256[:12]}.{suffix}"
+
+
 def failed_key(job_id: str, name: str) -> str:
     """The untouched original of a failed recording."""
     return f"failed/{job_id}/{name}"
@@ -81,6 +88,11 @@ def summary_key(job_id: str) -> str:
 def manifest_key(job_id: str, run_id: str) -> str:
     """What one run claimed; a run id may hold characters that a key should not."""
     return f"processing/{job_id}/_manifest_{hashlib.sha256(run_id.encode()).hexdigest()[:16]}.json"
+
+
+def cache_decodes_key(transcript_sha256: str, digest: str) -> str:
+    """What decoding passages of a transcript again gave, by what it was made from."""
+    return f"cache/second_decodes/{transcript_sha256[:2]}/{transcript_sha256}/{digest}.json"
 
 
 def cache_transcript_key(recording_sha256: str, settings_digest: str) -> str:

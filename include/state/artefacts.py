@@ -1,0 +1,104 @@
+"""The files that the pipeline made for each recording, and those that newer ones replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from include.errors import NotOwnerError
+from include.manifest import ArtefactRef
+from include.state.database import transaction
+
+if TYPE_CHECKING:
+    from include.manifest import Recording
+    from include.state.recordings import Actor
+
+__all__ = ["Artefact", "artefacts", "keep_replaced", "replaced", "save_artefact"]
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file the pipeline made for a recording."""
+
+    kind: str
+    ref: ArtefactRef
+    settings_digest: str
+    cache_hit: bool
+    device_s: float | None = None
+    """Seconds of a device slot that were spent on it; None: none."""
+    note: str | None = None
+    """What a reader of the summary must know of it."""
+
+
+def save_artefact(recording: Recording, artefact: Artefact, actor: Actor | None = None) -> None:
+    """Remember (or replace) one of a recording's artefacts.
+
+    Args:
+        recording: the recording.
+        artefact: what was made for it.
+        actor: must be the one who changed the recording's state last; None: whoever it was.
+
+    Raises:
+        NotOwnerError: it isn't; nothing was changed.
+    """
+    with transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO voiceman.artefact (job_id, file_id, kind, uri, sha256, settings_digest, cache_hit, device_s, "
+            "note) SELECT job_id, file_id, %s, %s, %s, %s, %s, %s, %s FROM voiceman.recording "
+            "WHERE job_id = %s AND file_id = %s "
+            "AND (%s::text IS NULL OR (run_id = %s AND actor = %s AND try_number = %s)) "
+            "ON CONFLICT (job_id, file_id, kind) DO UPDATE SET uri = EXCLUDED.uri, sha256 = EXCLUDED.sha256, "
+            "settings_digest = EXCLUDED.settings_digest, cache_hit = EXCLUDED.cache_hit, "
+            "device_s = EXCLUDED.device_s, note = EXCLUDED.note, created_at = clock_timestamp()",
+            (
+                artefact.kind, artefact.ref.uri, artefact.ref.sha256, artefact.settings_digest, artefact.cache_hit,
+                artefact.device_s, artefact.note, recording.job_id, recording.file_id,
+                *((actor.run_id, actor.run_id, actor.name, actor.try_number) if actor else (None, None, None, None)),
+            ),
+        )  # fmt: skip
+        if cursor.rowcount != 1:
+            raise NotOwnerError(
+                f"{recording.file_id} of job {recording.job_id} was taken over; its {artefact.kind} was not replaced."
+            )
+
+
+def keep_replaced(recording: Recording, artefact: Artefact) -> None:
+    """Remember where a result was put that a new one is about to replace (append-only)."""
+    with transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO voiceman.artefact_history (job_id, file_id, kind, uri, sha256, settings_digest) "
+            "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (job_id, file_id, kind, sha256) DO NOTHING",
+            (
+                recording.job_id, recording.file_id, artefact.kind, artefact.ref.uri, artefact.ref.sha256,
+                artefact.settings_digest,
+            ),
+        )  # fmt: skip
+
+
+def replaced(job_id: str) -> dict[str, list[Artefact]]:
+    """``file_id`` → results that newer ones replaced, oldest first."""
+    with transaction() as cursor:
+        cursor.execute(
+            "SELECT file_id, kind, uri, sha256, settings_digest FROM voiceman.artefact_history WHERE job_id = %s "
+            "ORDER BY id",
+            (job_id,),
+        )
+        found: dict[str, list[Artefact]] = {}
+        for file_id, kind, uri, sha256, digest in cursor.fetchall():
+            found.setdefault(file_id, []).append(Artefact(kind, ArtefactRef(uri=uri, sha256=sha256), digest, False))
+    return found
+
+
+def artefacts(job_id: str, file_id: str | None = None) -> dict[str, dict[str, Artefact]]:
+    """``file_id`` → kind → artefact."""
+    with transaction() as cursor:
+        cursor.execute(
+            "SELECT file_id, kind, uri, sha256, settings_digest, cache_hit, device_s, note FROM voiceman.artefact "
+            "WHERE job_id = %s AND (%s::text IS NULL OR file_id = %s) ORDER BY file_id, kind",
+            (job_id, file_id, file_id),
+        )
+        found: dict[str, dict[str, Artefact]] = {}
+        for name, kind, uri, sha256, digest, *more in cursor.fetchall():
+            ref = ArtefactRef(uri=uri, sha256=sha256)
+            found.setdefault(name, {})[kind] = Artefact(kind, ref, digest, *more)
+    return found
