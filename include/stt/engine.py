@@ -1,9 +1,10 @@
 """WhisperX, taken apart just enough to keep what its pipeline throws away.
 
-The parts are WhisperX's own: its pyannote voice activity detection and chunk merging, its log-mel
-features, its Whisper model and batched decoding options. Its ``transcribe()`` drops the encoder output
-and the token probabilities, so the batch loop is here: one encoder pass gives the text, the word times
-(cross-attention), the no-speech probability and the language probability.
+The parts are WhisperX's own: its log-mel features, its Whisper model, its decoding options. Its ``transcribe()`` drops
+the encoder output, the time stamps and the token probabilities, so the loops are here (:mod:`include.stt.rounds`,
+:mod:`include.stt.decoding`): one encoder pass gives the text, the word times (cross-attention), the no-speech
+probability and the language probability. Everything reaches the device through two seams, ``_encode`` and
+``_generate``, in groups that are halved when its memory runs out.
 
 A model object is not thread-safe (whisperx #1171): one :class:`SpeechModel` a thread.
 """
@@ -12,35 +13,42 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
-import zlib
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from include.errors import ModelError
+from include.errors import DeviceMemoryError, ModelError
 from include.settings import get_settings
 from include.stt.audio import SAMPLE_RATE
-from include.stt.transcript import Word
-from include.stt.weights import model_path, vad_weights
-from include.stt.words import DecodedChunk
+from include.stt.decoding import features
+from include.stt.memory import MemoryMeter
+from include.stt.rounds import decode_items
+from include.stt.vad import EDGE_S, VoiceDetector, pack, widen
+from include.stt.weights import model_path
+from include.stt.work import Chunk, Decoded, DecodeItem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Chunk", "SpeechModel", "resolve_compute_type", "resolve_device"]
+__all__ = ["Chunk", "DecodeItem", "Decoded", "SpeechModel", "resolve_compute_type", "resolve_device"]
 
 log = logging.getLogger(__name__)
 
-Chunk = tuple[int, float, float]
-"""(channel, start, end): a stretch of speech to decode, seconds."""
+_Work = TypeVar("_Work")
+_Result = TypeVar("_Result")
 
 _LOADING = threading.Lock()
-_FRAMES_PER_S = 100
-_LANGUAGE_CHUNKS = 3
+# CTranslate2: "CUDA failed with error out of memory"; torch: "CUDA out of memory"; cuBLAS: "CUBLAS_STATUS_ALLOC_FAILED"
+_MEMORY = re.compile(r"out of memory|ALLOC_FAILED")
+# CTranslate2 4.8.5 leaves a CUDA error behind when it runs out of memory, which its next Thrust kernel reports, and so
+# clears, as its own: once after that it means nothing (H100, bench/cuda.py oom)
+_ECHO = re.compile(r"cudaErrorInvalidDevice|invalid device ordinal")
+_WARM_UP_S = 30
 
 
 def resolve_device() -> str:
@@ -64,52 +72,84 @@ def resolve_compute_type(device: str) -> str:
 class SpeechModel:
     """Whisper and the voice activity detector, loaded once."""
 
-    def __init__(self, threads: int | None = None) -> None:
-        """Load the configured model.
+    def __init__(self, threads: int | None = None, model: str | None = None) -> None:
+        """Load a model.
 
         Args:
             threads: CPU threads; all that the settings allow when None.
+            model: Whisper weights by name; the setting's when None.
 
         Raises:
-            ModelError: weights are missing, damaged or not a Whisper model.
+            ModelError: weights are missing, damaged or not a Whisper model, or a CUDA library is missing.
+            DeviceMemoryError: the device has no room for the model.
         """
         os.environ["PYANNOTE_METRICS_ENABLED"] = "0"  # it reports usage otherwise; read at import
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self.threads = threads or get_settings().cpu_threads
-        path, self.device = model_path(get_settings().whisper_model), resolve_device()
+        self.name = model or get_settings().whisper_model
+        self.batch_size = get_settings().decode_batch_size
+        """Chunks decoded together; halved when the device runs out of memory."""
+        self._echo_due = False
+        self._detecting = threading.Lock()  # a confirmation looks for speech while other recordings are listened to
+        path, self.device = model_path(self.name), resolve_device()
         for noisy in ("whisperx", "lightning", "lightning_fabric", "lightning.pytorch"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         # one at a time: redirect_stdout changes the whole process
         with _LOADING, redirect_stdout(sys.stderr):  # WhisperX prints; our standard output belongs to the caller
-            self._load(path)
+            try:
+                self.meter = MemoryMeter(self.device, resolve_compute_type(self.device))
+                self._load(path)
+                if self.device == "cuda":
+                    self._warm_up()
+            except (RuntimeError, ValueError, OSError) as error:
+                if _MEMORY.search(str(error)):
+                    raise self._no_room("the model") from error
+                raise ModelError(
+                    f"The Whisper model {path} can't be loaded ({error}); check VOICEMAN_WHISPER_MODEL."
+                ) from error
+            self.meter.loaded()
 
     def _load(self, path: str) -> None:
         import torch
         from whisperx.asr import load_model
-        from whisperx.vads import Pyannote
 
         settings = get_settings()
         torch.set_num_threads(self.threads)
-        try:
-            vad = Pyannote(
-                torch.device(self.device), token=None, model_fp=str(vad_weights()), chunk_size=settings.vad_chunk_s,
-                vad_onset=0.5, vad_offset=0.363,
-            )  # fmt: skip
-            self._pipeline = load_model(
-                path,
-                self.device,
-                compute_type=resolve_compute_type(self.device),
-                asr_options={"beam_size": settings.beam_size},
-                language="en",  # only to skip the pipeline's own detection; each batch sets its own
-                vad_model=vad,
-                download_root=str(settings.models),
-                threads=self.threads,
-            )
-        except (RuntimeError, ValueError, OSError) as error:
-            raise ModelError(
-                f"The Whisper model {path} can't be loaded ({error}); check VOICEMAN_WHISPER_MODEL."
-            ) from error
-        self._model = self._pipeline.model
+        self._detector = VoiceDetector(settings.vad, self.device)
+        pipeline = load_model(
+            path,
+            self.device,
+            compute_type=resolve_compute_type(self.device),
+            asr_options={"beam_size": settings.beam_size},
+            language="en",  # only to skip the pipeline's own detection; each batch sets its own
+            model=self._ready_whisper(path),
+            vad_model=self._detector,  # WhisperX calls none: only its model and its options are used
+            download_root=str(settings.models),
+            threads=self.threads,
+        )
+        self.whisper = pipeline.model
+        """faster-whisper's model as WhisperX loads it."""
+        self.options = pipeline.options
+        """WhisperX's decoding options."""
+        self._tokenizers: dict[str, Any] = {}
+
+    def _ready_whisper(self, path: str) -> Any:  # noqa: ARG002 - for engines that load it otherwise
+        """A loaded Whisper model for WhisperX's pipeline; None lets WhisperX load it."""
+        return None
+
+    def _warm_up(self) -> None:
+        """CUDA's libraries are loaded and take their workspaces when first used: now, not in a recording's time."""
+        import numpy as np
+
+        silence = np.zeros(_WARM_UP_S * SAMPLE_RATE, np.float32)
+        self.speech_regions(silence)
+        self.decode([silence], [(0, 0.0, _WARM_UP_S)], "en")
+
+    def _no_room(self, what: str) -> DeviceMemoryError:
+        return DeviceMemoryError(
+            f"The device ({self.device}) has no room for {what} of {self.name}; "
+            "end what else uses it, or choose a smaller model or compute type."
+        )
 
     def speech_regions(self, audio: NDArray[np.float32]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
         """Find speech.
@@ -118,127 +158,110 @@ class SpeechModel:
             audio: shape (samples,), 16 kHz, -1 to 1.
 
         Returns:
-            The regions the detector takes for speech, and the chunks (merged regions, at most
+            The regions the detector takes for speech, and the chunks (neighbouring regions together, at most
             ``vad_chunk_s`` long) to decode; both as (start, end) seconds.
+
+        Raises:
+            DeviceMemoryError: the device has no room for the detector's work.
         """
-        vad = self._pipeline.vad_model
-        scores = vad({"waveform": vad.preprocess_audio(audio), "sample_rate": SAMPLE_RATE})
-        merged = vad.merge_chunks(scores, get_settings().vad_chunk_s, onset=0.5, offset=0.363)
-        regions = [(float(a), float(b)) for chunk in merged for a, b in chunk["segments"]]
-        return regions, [(float(chunk["start"]), float(chunk["end"])) for chunk in merged]
+        try:
+            with self._detecting:
+                regions = self._detector.regions(audio)
+        except (RuntimeError, MemoryError) as error:  # pyannote makes a MemoryError of CUDA's
+            if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
+                raise self._no_room("the voice activity detector's work beside the weights") from error
+            raise
+        longest = get_settings().vad_chunk_s
+        return regions, widen(pack(regions, longest - 2 * EDGE_S), len(audio) / SAMPLE_RATE)
 
     def decode(
-        self, channels: Sequence[NDArray[np.float32]], chunks: Sequence[Chunk], language: str
-    ) -> tuple[list[DecodedChunk], str, float | None]:
-        """Transcribe chunks in batches.
+        self,
+        channels: Sequence[NDArray[np.float32]],
+        chunks: Sequence[Chunk],
+        language: str,
+        regions: Sequence[Sequence[tuple[float, float]]] | None = None,
+    ) -> Decoded:
+        """Transcribe one recording: :meth:`decode_many` of one.
 
         Args:
             channels: audio of each channel, 16 kHz.
             chunks: what to decode, at most 30 s each.
-            language: a code, or ``auto``: detected on the first chunks (at most three, and one decoding batch).
+            language: a code, or ``auto``.
+            regions: speech of each channel, to find what no word covers; the chunks when None.
+
+        Raises:
+            DeviceMemoryError: the device has no room for one chunk.
+        """
+        return self.decode_many([DecodeItem(channels, chunks, language, regions)])[0]
+
+    def decode_many(self, items: Sequence[DecodeItem]) -> list[Decoded]:
+        """Transcribe recordings: their chunks fill the device's batches together.
 
         Returns:
-            The chunks in the given order, the language, and its probability (None when it was given).
+            One for each, in order. A recording's text does not depend on the others.
+
+        Raises:
+            DeviceMemoryError: the device has no room for one chunk.
         """
-        size = get_settings().decode_batch_size
-        decoded: list[DecodedChunk] = []
-        probability: float | None = None
-        for first in range(0, len(chunks), size):
-            batch = chunks[first : first + size]
-            features, frames = self._features(channels, batch)
-            encoded = self._model.encode(features)
-            if language == "auto":
-                language, probability = self._detect(encoded)
-            decoded += self._decode_batch(encoded, frames, batch, language)
-        return decoded, language, probability
+        return decode_items(self, items)
 
-    def _features(self, channels: Sequence[NDArray[np.float32]], batch: Sequence[Chunk]) -> tuple[Any, list[int]]:
-        import torch
-        from whisperx.audio import N_SAMPLES, log_mel_spectrogram
+    def in_groups(self, works: Sequence[_Work], act: Callable[[Sequence[_Work]], list[_Result]]) -> list[_Result]:
+        """Do works in groups of ``batch_size``; a group that the device has no room for is halved and done again.
 
-        mels, frames = [], []
-        for channel, start, end in batch:
-            part = channels[channel][int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)][:N_SAMPLES]
-            n_mels = self._model.feat_kwargs.get("feature_size") or 80
-            mels.append(log_mel_spectrogram(part, n_mels=n_mels, padding=N_SAMPLES - part.shape[0]))
-            frames.append(max(part.shape[0] * _FRAMES_PER_S // SAMPLE_RATE, 2))
-        return torch.stack(mels), frames
+        Args:
+            works: one a window.
+            act: does a group and gives a result a work.
 
-    def _detect(self, encoded: Any) -> tuple[str, float]:
-        totals: dict[str, float] = {}
-        found = self._model.model.detect_language(encoded)[:_LANGUAGE_CHUNKS]
-        for one in found:
-            for token, probability in one:
-                totals[token[2:-2]] = totals.get(token[2:-2], 0.0) + probability / len(found)
-        best = max(totals, key=lambda code: totals[code])
-        return best, round(totals[best], 4)
+        Raises:
+            DeviceMemoryError: the device has no room for one.
+        """
+        done: list[_Result] = []
+        while len(done) < len(works):
+            group = works[len(done) : len(done) + self.batch_size]
+            try:
+                with self.meter.group(len(group)):
+                    done += act(group)
+            except RuntimeError as error:
+                self._take_less(error, len(group))
+        return done
 
-    def _tokenizer(self, language: str) -> Any:
-        from faster_whisper.tokenizer import Tokenizer
+    def _take_less(self, error: RuntimeError, tried: int) -> None:
+        """After the device ran out of memory: half as many chunks at once from now on; other errors go on up."""
+        if self._echo_due and _ECHO.search(str(error)):
+            self._echo_due = False
+            return
+        if not _MEMORY.search(str(error)):
+            raise error
+        self._echo_due = True
+        if tried == 1:
+            raise self._no_room("one 30-s chunk beside the weights") from error
+        self.batch_size = tried // 2
+        log.warning("Out of memory on %s with %d chunks at once; %d from now on.", self.device, tried, self.batch_size)
 
-        return Tokenizer(
-            self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language
-        )
+    def encode_audio(self, parts: Sequence[NDArray[np.float32]], seconds: float) -> Any:
+        """The encoder's output of audio, each part filled up with silence to ``seconds``."""
+        return self._encode(features(self, parts, seconds))
 
-    def _decode_batch(
-        self, encoded: Any, frames: list[int], batch: Sequence[Chunk], language: str
-    ) -> list[DecodedChunk]:
-        tokenizer, options = self._tokenizer(language), self._pipeline.options
-        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True)
-        results = self._model.model.generate(
-            encoded,
-            [prompt] * len(batch),
-            beam_size=options.beam_size,
-            patience=options.patience,
-            length_penalty=options.length_penalty,
-            max_length=self._model.max_length,
-            suppress_blank=options.suppress_blank,
-            suppress_tokens=options.suppress_tokens,
-            no_repeat_ngram_size=options.no_repeat_ngram_size,
-            repetition_penalty=options.repetition_penalty,
-            return_scores=True,
-            return_no_speech_prob=True,
-        )
-        tokens = [[token for token in one.sequences_ids[0] if token < tokenizer.eot] for one in results]
-        aligned = self._model.find_alignment(tokenizer, tokens, encoded, frames)
-        decoded = []
-        for chunk, result, ids, words in zip(batch, results, tokens, aligned, strict=True):
-            length = len(result.sequences_ids[0])
-            logprob = result.scores[0] * (length**options.length_penalty) / (length + 1)
-            text = tokenizer.decode(ids).strip()
-            flags = _flags(text, logprob, result.no_speech_prob)
-            timed = _words(words, chunk[1], chunk[2])
-            decoded.append(DecodedChunk(*chunk, text, timed, logprob, result.no_speech_prob, flags))
-        return decoded
+    def _encode(self, features: Any) -> Any:
+        """The encoder's output (batch, frames / 2, width) of log-mel features (batch, mels, frames)."""
+        return self.whisper.encode(features)
 
+    def _generate(self, encoded: Any, prompts: list[list[int]], **options: Any) -> list[Any]:
+        """CTranslate2's results for prompts over the encoder's output, one a row."""
+        found: list[Any] = self.whisper.model.generate(encoded, prompts, **options)
+        return found
 
-def _flags(text: str, logprob: float, no_speech: float) -> list[str]:
-    # the thresholds are Whisper's own (openai/whisper transcribe.py defaults)
-    flags = []
-    raw = text.encode()
-    if raw and len(raw) / len(zlib.compress(raw)) > 2.4:
-        flags.append("repetitive")
-    if logprob < -1.0:
-        flags.append("low_confidence")
-    if no_speech > 0.6:
-        flags.append("maybe_no_speech")
-    return flags
+    def languages(self, encoded: Any) -> list[tuple[tuple[str, float], ...]]:
+        """For each row of an encoder output its languages with their probabilities, the most probable first."""
+        found = self.whisper.model.detect_language(encoded)
+        return [tuple((token[2:-2], float(probability)) for token, probability in one) for one in found]
 
+    def tokenizer(self, language: str) -> Any:
+        """faster-whisper's tokenizer for a language."""
+        if language not in self._tokenizers:
+            from faster_whisper.tokenizer import Tokenizer
 
-def _words(found: list[dict[str, Any]], start: float, end: float) -> list[Word]:
-    from faster_whisper.transcribe import merge_punctuations
-
-    if not found:
-        return []
-    merge_punctuations(found, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
-    words = []
-    for one in found:
-        if not one["word"].strip():
-            continue
-        first = min(start + float(one["start"]), end)
-        last = min(max(start + float(one["end"]), first), end)
-        score = min(max(float(one["probability"]), 0.0), 1.0)
-        words.append(
-            Word(text=one["word"], start=round(first, 3), end=round(last, 3), score=round(score, 4), timing="attention")
-        )
-    return words
+            self._tokenizers[language] = Tokenizer(
+                self.whisper.hf_tokenizer, self.whisper.model.is_multilingual, task="transcribe", language=language
+            )
+        return self._tokenizers[language]

@@ -1,114 +1,112 @@
-"""A recording in, a transcript out: the one interface that tasks, CLI and benchmarks call."""
+"""A recording in, a transcript out: the one interface that tasks, CLI, service and benchmarks call.
+
+Four steps, so that they can overlap over several recordings (:mod:`include.stt.replicas`): read it (no model), find
+speech, decode (the device, several recordings together), and end it: word times, speakers, quality.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
-import logging
-from dataclasses import replace
+import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from include.settings import get_settings
-from include.stt.audio import SAMPLE_RATE, DecodedAudio, Probe, decode, probe
-from include.stt.channels import ChannelPlan, plan_channels
-from include.stt.engine import SpeechModel, resolve_compute_type, resolve_device
+from include.stt.again import Passage, decode_again
+from include.stt.align import WordTimer
+from include.stt.cache import CacheKey, of_this_file
+from include.stt.confirm import Confirmer
+from include.stt.diarization import get_diarizer
+from include.stt.facts import engine_info
+from include.stt.hybrid import speech_model
+from include.stt.prepare import Prepared, heard_channels, prepare
 from include.stt.quality import measure_quality
-from include.stt.transcript import Engine, NotMeasured, RecordingInfo, Segment, SpeakerInfo, Transcript
-from include.stt.weights import file_sha256, weights_digests
-from include.stt.words import DecodedChunk, snap_to_speech, to_segments
+from include.stt.speakers import assign_speakers
+from include.stt.transcript import (
+    NotMeasured,
+    Quality,
+    Segment,
+    SetAside,
+    SpeakerInfo,
+    SpeakerTurn,
+    Transcript,
+    UncoveredSpeech,
+)
+from include.stt.words import to_segments
+from include.stt.work import Decoded, DecodeItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Transcriber", "engine_info", "load_channels"]
+    from include.stt.cache import TranscriptCache
+    from include.stt.confirmation import Confirmation
+    from include.stt.diarization import Diarizer
+    from include.stt.engine import SpeechModel
+    from include.stt.memory import MemoryUse
+    from include.stt.work import Chunk, Region
 
-log = logging.getLogger(__name__)
+__all__ = ["Listened", "Transcriber"]
 
-_PACKAGES = ("whisperx", "faster-whisper", "ctranslate2", "torch", "pyannote-audio", "transformers")
-_CODE_VERSION = "2"
-"""Raised whenever this package changes what a transcript says."""
-
-
-@cache
-def engine_info() -> Engine:
-    """The engine as configured, with its settings digest; loads no model.
-
-    Raises:
-        ModelError: weights are missing or not what they should be.
-    """
-    settings, device = get_settings(), resolve_device()
-    parameters: dict[str, Any] = {
-        "code": _CODE_VERSION,
-        "vad": {"method": "pyannote", "onset": 0.5, "offset": 0.363, "chunk_s": settings.vad_chunk_s},
-        "beam_size": settings.beam_size,
-        "decode_batch_size": settings.decode_batch_size,
-        "compute_type": resolve_compute_type(device),
-        "temperature": 0.0,
-        "condition_on_previous_text": False,
-        "word_times": "cross-attention",
-        "min_speech_s": settings.min_speech_s,
-        "accept_damaged": settings.accept_damaged,
-    }
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    weights = weights_digests(settings.whisper_model)
-    digest = hashlib.sha256(json.dumps([versions, weights, parameters, device], sort_keys=True).encode()).hexdigest()
-    return Engine(
-        name="whisperx",
-        versions=versions,
-        model=Path(settings.whisper_model).name,
-        weights=weights,
-        parameters=parameters,
-        settings_digest=digest,
-        device=device,
-    )
+_SHORT_S = 1.0
+"""With less speech than this a text counts only when the decoder is sure of it (own choice: a "네" passes)."""
+_SURE = 0.5
 
 
-def load_channels(path: Path, *, name: str | None = None) -> list[NDArray[np.float32]]:
-    """Decode a recording for analysis: one float32 array (-1 to 1, 16 kHz) a channel.
+@dataclass(frozen=True)
+class Listened:
+    """A recording whose speech was found."""
 
-    Raises:
-        AudioError: it can't be decoded.
-    """
-    audio = decode(path, probe(path, name=name), name=name)
-    return [_as_float(audio.pcm[:, index]) for index in range(audio.pcm.shape[1])]
-
-
-def _as_float(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
-    import numpy as np
-
-    return pcm.astype(np.float32) / np.float32(32768.0)
-
-
-def _mixed(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
-    import numpy as np
-
-    if pcm.shape[1] == 1:
-        return pcm[:, 0]
-    mixed: NDArray[np.int16] = np.asarray(np.mean(pcm, axis=1, dtype=np.float32)).astype(np.int16)
-    return mixed
+    prepared: Prepared
+    item: DecodeItem
+    """What the decoder gets; without chunks when there is too little speech."""
+    regions: list[list[Region]]
+    """Speech of each channel, seconds."""
+    quality: Quality
+    empty: str | None
+    """Why nothing is decoded."""
 
 
 class Transcriber:
-    """Transcribes recordings one after the other; the model is loaded at the first one that needs it."""
+    """Transcribes recordings; the models are loaded at the first one that needs them.
 
-    def __init__(self, threads: int | None = None) -> None:
-        self.engine = engine_info()
-        self._threads = threads
+    One thread at a time for each step that uses the model (:meth:`listen`, :meth:`decode`); :meth:`finish` may run in
+    several.
+    """
+
+    def __init__(
+        self, threads: int | None = None, model: str | None = None, cache: TranscriptCache | None = None
+    ) -> None:
+        """Load nothing yet.
+
+        Args:
+            threads: CPU threads; all that the settings allow when None.
+            model: Whisper weights by name; the setting's when None.
+            cache: transcripts by their sound; None: each is made anew.
+
+        Raises:
+            ModelError: weights are missing or not what they should be.
+        """
+        self.engine = engine_info(model)
+        self._threads, self._model_name, self._cache = threads, model, cache
         self._model: SpeechModel | None = None
+        self._confirmer: Confirmer | None = None
+        # what ends a recording may do so in several threads, each with its own: neither is thread-safe
+        self._own = threading.local()
 
     @property
     def model(self) -> SpeechModel:
         """The loaded model."""
         if self._model is None:
-            self._model = SpeechModel(self._threads)
+            self._model = speech_model(self._threads, self._model_name)
         return self._model
+
+    def memory(self) -> MemoryUse | None:
+        """What the model took of its device's memory; None when it isn't loaded or decoded nothing."""
+        return None if self._model is None else self._model.meter.use()
 
     def transcribe(self, path: Path, *, language: str = "auto", name: str | None = None) -> Transcript:
         """Transcribe one recording.
@@ -119,59 +117,198 @@ class Transcriber:
             name: what to call the recording in an error.
 
         Returns:
-            The transcript; without segments and with ``empty_reason`` when there is too little speech.
+            The transcript; without segments and with ``empty_reason`` when there is no speech.
 
         Raises:
             AudioError: it can't be decoded, or part of it is missing.
-            ModelError: the model can't be loaded.
+            ModelError: a model can't be loaded.
         """
-        name = name or path.name
-        found = probe(path, name=name)
-        audio = decode(path, found, name=name)
-        plan = plan_channels(audio.pcm)
-        pcm = [audio.pcm[:, i] for i in range(2)] if plan.split else [_mixed(audio.pcm)]
-        channels = [_as_float(one) for one in pcm]
-        regions, chunks = self._speech(channels)
-        quality = measure_quality(audio.pcm, pcm, regions, _missing(path, found, audio))
-        empty = _too_little(quality.speech_s)
-        decoded: list[DecodedChunk] = []
-        spoken, probability = ("und" if language == "auto" else language), None
-        if empty is None:
-            decoded, spoken, probability = self.model.decode(channels, chunks, language)
-        segments = _in_order(decoded, regions, plan)
-        if empty is None and not segments:
-            empty = "the decoder found no words in what the voice activity detector takes for speech"
-        return Transcript(
-            recording=_recording(path, found, audio),
-            language=spoken,
-            language_probability=_probability(probability, language),
-            language_source="detected" if language == "auto" else "requested",
-            engine=self.engine,
-            speakers=_speakers(plan),
-            segments=segments,
-            empty_reason=empty,
-            quality=quality,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+        prepared = prepare(path, language=language, name=name)
+        kept = self.kept(prepared)
+        if kept is not None:
+            return kept
+        listened = self.listen(prepared)
+        (decoded,) = self.decode([listened])
+        return self.finish(listened, decoded)
 
-    def _speech(
-        self, channels: Sequence[NDArray[np.float32]]
-    ) -> tuple[list[list[tuple[float, float]]], list[tuple[int, float, float]]]:
-        regions, chunks = [], []
+    def confirm(self, path: Path, passages: Sequence[Passage], *, name: str | None = None) -> list[Confirmation]:
+        """Decode passages of a recording again under other settings; the speech model is loaded once.
+
+        Args:
+            path: the recording.
+            passages: what is in question.
+            name: what to call the recording in an error.
+
+        Raises:
+            AudioError: it can't be decoded.
+            ModelError: the second model can't be loaded.
+            DeviceMemoryError: the device has no room for one window.
+        """
+        return self.confirm_in(heard_channels(path, name=name), passages) if passages else []
+
+    def confirm_in(self, channels: Sequence[NDArray[np.int16]], passages: Sequence[Passage]) -> list[Confirmation]:
+        """As :meth:`confirm`, from audio that is read. One thread at a time, as :meth:`decode`."""
+        if self._confirmer is None:
+            self._confirmer = Confirmer(self.model)
+        return decode_again(self._confirmer, channels, passages)
+
+    def kept(self, prepared: Prepared) -> Transcript | None:
+        """The transcript of another recording with exactly this sound, as this file's; None when there is none."""
+        if self._cache is None:
+            return None
+        hit = self._cache.get(self._key(prepared))
+        if hit is None:
+            return None
+        # what is wrong with the container is this file's own
+        heard = [flag for flag in hit.transcript.quality.flags if flag.kind in ("clipped", "digital_silence")]
+        quality = hit.transcript.quality.model_copy(
+            update={"missing_s": _rounded(prepared.audio.missing_s), "flags": [*prepared.audio.flags, *heard]}
+        )
+        return of_this_file(hit.transcript, prepared.recording).model_copy(update={"quality": quality})
+
+    def listen(self, prepared: Prepared) -> Listened:
+        """Find speech, and measure the recording's quality.
+
+        Raises:
+            DeviceMemoryError: the device has no room for the detector's work.
+        """
+        channels = prepared.channels()
+        regions: list[list[Region]] = []
+        chunks: list[Chunk] = []
         for index, channel in enumerate(channels):
             spans, pieces = self.model.speech_regions(channel) if channel.any() else ([], [])
             regions.append(spans)
             chunks += [(index, start, end) for start, end in pieces]
-        return regions, chunks
+        audio = prepared.audio
+        quality = measure_quality(
+            audio.pcm, prepared.pcm, regions, audio.missing_s, clipping=audio.clipping, flags=audio.flags
+        )
+        empty = _too_little(quality.speech_s)
+        item = DecodeItem(channels, [] if empty else chunks, prepared.language, regions)
+        return Listened(prepared, item, regions, quality, empty)
+
+    def decode(self, recordings: Sequence[Listened]) -> list[Decoded]:
+        """Decode recordings, their chunks in the device's batches together; a text depends on its recording alone.
+
+        Raises:
+            DeviceMemoryError: the device has no room for one chunk.
+        """
+        wanted = [one for one in recordings if one.empty is None]
+        done = iter(self.model.decode_many([one.item for one in wanted]) if wanted else [])
+        return [_nothing(one) if one.empty else next(done) for one in recordings]
+
+    def finish(self, listened: Listened, decoded: Decoded) -> Transcript:
+        """Word times, speakers, and the transcript.
+
+        Raises:
+            ModelError: the aligner or the diarizer can't be used.
+        """
+        prepared = listened.prepared
+        segments, speakers = self._segments(listened, decoded)
+        aside = [SetAside(**{**vars(one), "reasons": list(one.reasons)}) for one in decoded.dropped]
+        if listened.quality.speech_s < _SHORT_S:
+            segments, unsure = _sure(segments)
+            aside += unsure
+        empty, language, probability = listened.empty, decoded.language, decoded.probability
+        if empty is None and not segments:
+            empty = "the decoder found no words in what the voice activity detector takes for speech"
+            # what the encoder took a noise for stays in `language_windows`; it is no language that was spoken
+            language, probability = _nothing(listened).language, None
+        transcript = Transcript(
+            recording=prepared.recording,
+            language=language,
+            language_probability=_asked(prepared) if probability is None else probability,
+            language_source="detected" if prepared.language == "auto" else "requested",
+            language_windows=decoded.windows,
+            mixed_language=decoded.mixed if decoded.windows else _asked(prepared),
+            engine=self.engine,
+            speakers=speakers,
+            segments=segments,
+            uncovered_speech=[
+                UncoveredSpeech(channel=channel, start=start, end=end) for channel, start, end in decoded.uncovered
+            ],
+            set_aside=aside,
+            empty_reason=empty,
+            quality=listened.quality,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        if self._cache is not None:
+            self._cache.put(self._key(prepared), transcript)
+        return transcript
+
+    def _key(self, prepared: Prepared) -> CacheKey:
+        return CacheKey(prepared.recording.pcm_sha256, self.engine.settings_digest, prepared.language)
+
+    def _segments(self, listened: Listened, decoded: Decoded) -> tuple[list[Segment], SpeakerInfo]:
+        prepared, plan = listened.prepared, listened.prepared.plan
+        chunks = decoded.chunks
+        if chunks:
+            chunks = self._timer().time(chunks, listened.item.channels, decoded.language, listened.regions)
+        segments = [
+            segment
+            for chunk in chunks
+            for segment in to_segments(chunk, f"channel-{chunk.channel + 1}" if plan.split else None)
+        ]
+        segments.sort(key=lambda segment: (segment.start, segment.end))
+        if plan.split:
+            return segments, _by_channel(listened)
+        return self._by_voice(prepared, listened, segments)
+
+    def _timer(self) -> WordTimer:
+        if not hasattr(self._own, "timer"):
+            self._own.timer = WordTimer(self.model.device)
+        timer: WordTimer = self._own.timer
+        return timer
+
+    def _diarizer(self) -> Diarizer | None:
+        if not hasattr(self._own, "diarizer"):
+            self._own.diarizer = get_diarizer(self.model.device)
+        diarizer: Diarizer | None = self._own.diarizer
+        return diarizer
+
+    def _by_voice(
+        self, prepared: Prepared, listened: Listened, segments: list[Segment]
+    ) -> tuple[list[Segment], SpeakerInfo]:
+        if not segments:
+            return segments, SpeakerInfo(method="none", speakers=[], reason=f"{prepared.plan.reason}; no words")
+        diarizer = self._diarizer()
+        if diarizer is None:
+            reason = f"{prepared.plan.reason}; VOICEMAN_DIARIZER is none"
+            return segments, SpeakerInfo(method="none", speakers=[], reason=reason)
+        found = diarizer.diarize(listened.item.channels[0], listened.regions[0], speakers=get_settings().speaker_count)
+        if not found.turns:
+            return segments, SpeakerInfo(method="none", speakers=[], reason=f"{found.method} found no speaker")
+        turns = [SpeakerTurn(**vars(turn)) for turn in found.turns]
+        reason = f"{prepared.plan.reason}; voices told apart by {found.method}"
+        info = SpeakerInfo(method="diarization", speakers=found.speakers, reason=reason, turns=turns)
+        return assign_speakers(segments, found), info
 
 
-def _missing(path: Path, found: Probe, audio: DecodedAudio) -> float | NotMeasured:
-    if found.promised_bytes is not None and found.duration_s is not None:
-        # a RIFF header that was not mended after a cut: ffprobe's duration is already what is left
-        return found.duration_s * max(found.promised_bytes / path.stat().st_size, 1.0) - audio.duration_s
-    if found.duration_s is None or not found.duration_is_declared:
-        return NotMeasured(reason="this kind of file declares no duration to compare with")
-    return found.duration_s - audio.duration_s
+def _by_channel(listened: Listened) -> SpeakerInfo:
+    names = [f"channel-{index + 1}" for index in range(len(listened.regions))]
+    turns = [
+        SpeakerTurn(start=round(start, 3), end=round(end, 3), speaker=name)
+        for name, spans in zip(names, listened.regions, strict=True)
+        for start, end in spans
+    ]
+    turns.sort(key=lambda turn: (turn.start, turn.end))
+    return SpeakerInfo(method="channel", speakers=names, reason=listened.prepared.plan.reason, turns=turns)
+
+
+def _sure(segments: list[Segment]) -> tuple[list[Segment], list[SetAside]]:
+    """Of a recording with hardly any speech, what the decoder is sure of, and the rest: there it invents words."""
+    sure = [one for one in segments if (one.confidence or 0.0) >= _SURE]
+    aside = [
+        SetAside(start=one.start, end=one.end, channel=0, text=one.text, reasons=["short", "low_confidence"])
+        for one in segments
+        if one not in sure
+    ]
+    return sure, aside
+
+
+def _nothing(listened: Listened) -> Decoded:
+    language = listened.prepared.language
+    return Decoded(language="und" if language == "auto" else language)
 
 
 def _too_little(speech_s: float) -> str | None:
@@ -181,42 +318,11 @@ def _too_little(speech_s: float) -> str | None:
     return f"{speech_s:.1f} s of speech found, at least {least:g} s are needed"
 
 
-def _probability(value: float | None, language: str) -> float | NotMeasured:
-    if value is not None:
-        return value
+def _asked(prepared: Prepared) -> NotMeasured:
     return NotMeasured(
-        reason="no speech to tell the language from" if language == "auto" else "the language was requested"
+        reason="no words to tell the language from" if prepared.language == "auto" else "the language was requested"
     )
 
 
-def _in_order(
-    decoded: list[DecodedChunk], regions: list[list[tuple[float, float]]], plan: ChannelPlan
-) -> list[Segment]:
-    segments: list[Segment] = []
-    for chunk in decoded:
-        near = [(start, end) for start, end in regions[chunk.channel] if start < chunk.end and end > chunk.start]
-        timed = replace(chunk, words=snap_to_speech(chunk.words, near))
-        segments += to_segments(timed, f"channel-{chunk.channel + 1}" if plan.split else None)
-    return sorted(segments, key=lambda segment: (segment.start, segment.end))
-
-
-def _speakers(plan: ChannelPlan) -> SpeakerInfo:
-    if plan.split:
-        return SpeakerInfo(method="channel", speakers=["channel-1", "channel-2"], reason=plan.reason)
-    return SpeakerInfo(method="none", speakers=[], reason=plan.reason)
-
-
-def _recording(path: Path, found: Probe, audio: DecodedAudio) -> RecordingInfo:
-    return RecordingInfo(
-        sha256=file_sha256(path),
-        size_bytes=path.stat().st_size,
-        duration_s=round(audio.pcm.shape[0] / SAMPLE_RATE, 3),
-        container_duration_s=found.duration_s,
-        container=found.container,
-        codec=found.codec,
-        channels=found.channels,
-        sample_rate=found.sample_rate,
-        pcm_sha256=audio.sha256,
-        decoder=audio.decoder,
-        messages=audio.messages,
-    )
+def _rounded(missing_s: float | NotMeasured) -> float | NotMeasured:
+    return missing_s if isinstance(missing_s, NotMeasured) else round(max(missing_s, 0.0), 3)

@@ -16,13 +16,19 @@ from include.errors import DocumentError
 
 __all__ = [
     "SCHEMA",
+    "DecodeFacts",
     "Engine",
+    "LanguageWindow",
     "NotMeasured",
     "Quality",
+    "QualityFlag",
     "RecordingInfo",
     "Segment",
+    "SetAside",
     "SpeakerInfo",
+    "SpeakerTurn",
     "Transcript",
+    "UncoveredSpeech",
     "Word",
     "load_transcript",
 ]
@@ -62,6 +68,8 @@ class RecordingInfo(_Model):
     """The program and version that decoded it, with the arguments that matter."""
     messages: list[str] = Field(default_factory=list)
     """What the decoder complained about, first lines only."""
+    fingerprint: str | NotMeasured = NotMeasured(reason="no fingerprint was made")
+    """Chromaprint of the decoded audio: copies of a recording in other containers have nearly the same one."""
 
 
 class Engine(_Model):
@@ -79,6 +87,12 @@ class Engine(_Model):
     settings_digest: str
     """SHA-256 over versions, weights and parameters: the artefact's key together with the input digest."""
     device: str
+    served_by: str | None = None
+    """Address of the resident service that made the transcript; None: made in the process that asked for it."""
+    fallback: str | None = None
+    """Why it was made in that process although a resident service was configured; None: it was not meant otherwise."""
+    transcribed_as: str | None = None
+    """SHA-256 of another file with exactly this decoded audio, whose transcript this is; None: of this file."""
 
 
 class Word(_Model):
@@ -91,6 +105,24 @@ class Word(_Model):
     """Mean probability the decoder gave the word's tokens, 0–1."""
     timing: Literal["acoustic", "attention", "none"]
     """Forced alignment, cross-attention, or no time at all."""
+    speaker: str | None = None
+    """Whose word it is; None when speakers were not separated or this word could not be given to one."""
+    flags: list[str] = Field(default_factory=list)
+    """``uncertain_speaker``, ``overlap`` (two speakers at once), ``implausible_time``."""
+
+
+class DecodeFacts(_Model):
+    """How the decoder came to a segment."""
+
+    temperature: float
+    """0: beam search; above: sampled, after the beam's text failed the checks."""
+    avg_logprob: float
+    """Mean log-probability of the tokens, natural logarithm."""
+    no_speech_prob: float
+    compression_ratio: float
+    """Bytes of the text over its zlib-compressed bytes; above 2.4 it repeats itself."""
+    decode_pass: int
+    """1: first decoding; 2: decoded again because no word covered speech here."""
 
 
 class Segment(_Model):
@@ -104,8 +136,23 @@ class Segment(_Model):
     confidence: float | None
     """Geometric mean of the words' scores, 0–1; without word scores exp(mean log-probability) of the up to 30 s that
     were decoded together. Not a calibrated probability of being right."""
+    language: str | None = None
+    """ISO 639-1 code this segment was decoded in."""
+    decoding: DecodeFacts | None = None
     flags: list[str] = Field(default_factory=list)
     words: list[Word] = Field(default_factory=list)
+
+
+class QualityFlag(_Model):
+    """Something that is wrong with the recording, where and how much of it."""
+
+    kind: Literal["truncated", "missing_audio", "decoder_error", "discontinuity", "clipped", "digital_silence"]
+    detail: str
+    """One sentence."""
+    seconds: float | NotMeasured
+    """Audio missing or concerned, seconds."""
+    at_s: float | None = None
+    """Where, seconds from the start of what was decoded; None when it can't be placed."""
 
 
 class Quality(_Model):
@@ -122,15 +169,59 @@ class Quality(_Model):
     clipping of the original samples."""
     missing_s: float | NotMeasured
     """Declared duration less decoded duration, seconds, never below 0."""
+    flags: list[QualityFlag] = Field(default_factory=list)
 
 
 class SpeakerInfo(_Model):
     """How speakers were told apart."""
 
-    method: Literal["channel", "none"]
+    method: Literal["channel", "diarization", "none"]
     speakers: list[str]
+    """``channel-1`` … or ``speaker-1`` …, in the order in which they are first heard."""
     reason: str | None = None
-    """Why there is no speaker separation, when ``method`` is ``none``."""
+    """How it was decided; why there is no speaker separation, when ``method`` is ``none``."""
+    turns: list[SpeakerTurn] = Field(default_factory=list)
+    """Who speaks when, in order of time; turns overlap where two speak at once."""
+
+
+class SpeakerTurn(_Model):
+    """One speaker's uninterrupted stretch."""
+
+    start: float
+    end: float
+    speaker: str
+    confidence: float | None = None
+    """How clearly the voice is this speaker's, 0–1, as the method defines it; None when it gives none."""
+
+
+class LanguageWindow(_Model):
+    """Which language one window of speech was taken for."""
+
+    start: float
+    end: float
+    channel: int
+    language: str
+    probability: float
+
+
+class UncoveredSpeech(_Model):
+    """Speech by the voice activity detector that no word covers, also after it was decoded again."""
+
+    start: float
+    end: float
+    channel: int
+    """0 for the first, or for a mixed or single channel."""
+
+
+class SetAside(_Model):
+    """A text of the decoder's that is taken for its own invention, with why; it is no part of the transcript."""
+
+    start: float
+    end: float
+    channel: int
+    text: str
+    reasons: list[str]
+    """Checks that it failed: ``stock_phrase``, ``no_energy``, ``maybe_no_speech``, ``repetitive`` …"""
 
 
 class Transcript(_Model):
@@ -139,12 +230,18 @@ class Transcript(_Model):
     schema_: Literal["voiceman.transcript/1"] = Field(SCHEMA, alias="schema")
     recording: RecordingInfo
     language: str
-    """ISO 639-1 code the text was decoded in; ``und`` when there was no speech to tell it from."""
+    """ISO 639-1 code the text was decoded in; ``und`` when there were no words to tell it from."""
     language_probability: float | NotMeasured
     language_source: Literal["detected", "requested"]
+    language_windows: list[LanguageWindow] = Field(default_factory=list)
+    """Several windows of speech, each with its most probable language; empty when the language was requested."""
+    mixed_language: bool | NotMeasured = NotMeasured(reason="the language was requested")
+    """Whether speech in more than one language was found."""
     engine: Engine
     speakers: SpeakerInfo
     segments: list[Segment]
+    uncovered_speech: list[UncoveredSpeech] = Field(default_factory=list)
+    set_aside: list[SetAside] = Field(default_factory=list)
     empty_reason: str | None = None
     """Why there are no segments."""
     quality: Quality

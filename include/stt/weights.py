@@ -122,16 +122,26 @@ def model_path(name: str) -> str:
     raise ModelError(f"The model {name!r} is not under {local}; fetch it with ./voiceman models {name}.")
 
 
-def vad_weights() -> Path:
-    """The pyannote segmentation weights that WhisperX carries.
+_VAD_FILES = {
+    "pyannote": ("whisperx", "assets/pytorch_model.bin"),
+    "silero": ("faster_whisper", "assets/silero_vad_v6.onnx"),
+}
+
+
+def vad_weights(method: str) -> Path:
+    """The weights of a voice activity detector, as WhisperX and faster-whisper carry them.
+
+    Args:
+        method: ``pyannote`` or ``silero``.
 
     Raises:
-        ModelError: WhisperX is not installed, or without them.
+        ModelError: the package is not installed, or comes without them.
     """
-    spec = importlib.util.find_spec("whisperx")
-    path = Path(spec.origin).parent / "assets" / "pytorch_model.bin" if spec and spec.origin else None
+    package, name = _VAD_FILES[method]
+    spec = importlib.util.find_spec(package)
+    path = Path(spec.origin).parent / name if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise ModelError("WhisperX's voice activity weights are not installed; run make env.")
+        raise ModelError(f"The voice activity weights of {package} ({name}) are not installed; run make env.")
     return path
 
 
@@ -144,4 +154,5 @@ def weights_digests(model: str) -> dict[str, str]:
     """
     path = Path(model_path(model))
     found = {f"whisper/{path.name}/{name}": file_sha256(path / name) for name in _PARTS_USED if (path / name).is_file()}
-    return found | {"vad/pyannote/pytorch_model.bin": file_sha256(vad_weights())}
+    detector = vad_weights(get_settings().vad)
+    return found | {f"vad/{get_settings().vad}/{detector.name}": file_sha256(detector)}

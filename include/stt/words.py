@@ -1,8 +1,7 @@
-"""Words with times from cross-attention, and segments made of them.
+"""Decoded chunks, their words, and segments made of them.
 
-Without an aligner WhisperX gives no word times. They come from the decoder's cross-attention over the
-chunk's encoder output, as faster-whisper's ``find_alignment`` computes them (dynamic time warping over the
-alignment heads): onset error median 0.15 s, 90th percentile 0.34 s (DESIGN §5).
+Where word times come from: :mod:`include.stt.align` (forced alignment) and :mod:`include.stt.attention`
+(cross-attention, placed between pauses). How well: bench/README.md, "Word times".
 """
 
 from __future__ import annotations
@@ -11,16 +10,24 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.stt.transcript import Segment, Word
+from include.stt.text_units import syllables
+from include.stt.transcript import DecodeFacts, Segment, Word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DecodedChunk", "snap_to_speech", "to_segments"]
+__all__ = ["IMPLAUSIBLE", "DecodedChunk", "flag_times", "snap_to_speech", "to_segments", "untimed"]
+
+IMPLAUSIBLE = "implausible_time"
+"""Flag of a word whose time can't be right."""
 
 _SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
 _PAUSE_S = 0.8
 _LONGEST_S = 12.0
+_LONGEST_WORD_S = 2.0
+_SYLLABLE_S = 0.25
+_SYLLABLES_PER_S = 20.0
+_TOLERANCE_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,16 @@ class DecodedChunk:
     avg_logprob: float
     no_speech_prob: float
     flags: list[str]
+    temperature: float = 0.0
+    """0: beam search; above: sampled."""
+    compression_ratio: float = 1.0
+    """Bytes of the text over its zlib-compressed bytes."""
+    language: str = ""
+    """ISO 639-1 code it was decoded in; empty when the whole recording's counts."""
+    tokens: tuple[int, ...] = ()
+    """The decoder's text tokens, without time stamps."""
+    decode_pass: int = 1
+    """2: decoded again because no word covered speech here."""
 
 
 def snap_to_speech(words: list[Word], regions: Sequence[tuple[float, float]]) -> list[Word]:
@@ -62,13 +79,42 @@ def snap_to_speech(words: list[Word], regions: Sequence[tuple[float, float]]) ->
     return snapped
 
 
+def flag_times(words: Sequence[Word], duration: float) -> list[Word]:
+    """Mark times that can't be right with ``implausible_time``; change none.
+
+    A time is implausible when the word lasts nothing or less, longer than 2 s and 0.25 s a syllable more, or is spoken
+    faster than 20 syllables a second (this project's own bounds: fast Korean speech has about 8, and 2 s is room for a
+    drawn-out or a hesitating word), when it lies outside the audio, or begins before the word before it begins.
+
+    Args:
+        words: of one channel, in the order in which they are said.
+        duration: of the channel, seconds.
+    """
+    marked, reached = [], 0.0
+    for word in words:
+        if word.start is None or word.end is None:
+            marked.append(word)
+            continue
+        lasts, count = word.end - word.start, syllables(word.text)
+        odd = lasts <= 0 or lasts > _LONGEST_WORD_S + _SYLLABLE_S * count or count / lasts > _SYLLABLES_PER_S
+        odd = odd or word.start < 0 or word.end > duration + _TOLERANCE_S or word.start < reached - _TOLERANCE_S
+        reached = max(reached, word.start)
+        flags = [flag for flag in word.flags if flag != IMPLAUSIBLE] + ([IMPLAUSIBLE] if odd else [])
+        marked.append(word.model_copy(update={"flags": flags}))
+    return marked
+
+
+def untimed(text: str) -> list[Word]:
+    """The words of a text for which no times are known: ``timing`` none, no score."""
+    return [Word(text=f" {part}", start=None, end=None, score=None, timing="none") for part in text.split()]
+
+
 def to_segments(chunk: DecodedChunk, speaker: str | None) -> list[Segment]:
     """Cut a chunk's words into sentences: at closing punctuation, at a pause, and after 12 s.
 
     A chunk whose words have no times stays one segment with the chunk's own times.
     """
     if not chunk.words:
-        confidence = round(min(math.exp(chunk.avg_logprob), 1.0), 4)
         if not chunk.text.strip():
             return []
         flags = [*chunk.flags, "no_word_times"]
@@ -78,7 +124,9 @@ def to_segments(chunk: DecodedChunk, speaker: str | None) -> list[Segment]:
                 end=chunk.end,
                 speaker=speaker,
                 text=chunk.text.strip(),
-                confidence=confidence,
+                confidence=_likelihood(chunk),
+                language=chunk.language or None,
+                decoding=_facts(chunk),
                 flags=flags,
             )
         ]
@@ -109,10 +157,26 @@ def _segment(group: list[Word], chunk: DecodedChunk, speaker: str | None) -> Seg
         end=ends[-1] if ends else chunk.end,
         speaker=speaker,
         text=text,
-        confidence=_confidence(group),
+        confidence=_confidence(group) or _likelihood(chunk),
+        language=chunk.language or None,
+        decoding=_facts(chunk),
         flags=list(chunk.flags),
         words=words,
     )
+
+
+def _facts(chunk: DecodedChunk) -> DecodeFacts:
+    return DecodeFacts(
+        temperature=chunk.temperature,
+        avg_logprob=round(chunk.avg_logprob, 4),
+        no_speech_prob=round(chunk.no_speech_prob, 4),
+        compression_ratio=round(chunk.compression_ratio, 3),
+        decode_pass=chunk.decode_pass,
+    )
+
+
+def _likelihood(chunk: DecodedChunk) -> float:
+    return round(min(math.exp(chunk.avg_logprob), 1.0), 4)
 
 
 def _confidence(group: list[Word]) -> float | None:

