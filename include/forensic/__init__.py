@@ -4,51 +4,75 @@ The taxonomy is data (``taxonomy/*.yaml``); what nothing measured says so (DESIG
 """
 
 from include.forensic.analysis import (
-    SCHEMA,
-    Analysis,
     Confirmation,
     Context,
     CounterEvidence,
     Finding,
     Measure,
     Measurement,
+    NotAnalysed,
+    RatedCount,
     Scores,
+    SetAsidePassage,
     Span,
     TaxonomyInfo,
     TranscriptRef,
-    VoiceMeasures,
     Waveform,
-    load_analysis,
 )
 from include.forensic.analyze import analyze_transcript, settings_digest
+from include.forensic.case_course import CaseCourse, CaseRecording, case_course
+from include.forensic.crosscheck import CrossChecks
 from include.forensic.dialogue import TextAnalysis, TextFinding, Turn, analyze_text, analyze_text_lines
+from include.forensic.document import SCHEMA, Analysis, load_analysis
+from include.forensic.emotion import EmotionReport
+from include.forensic.findings import Language, located
 from include.forensic.rulebook import Category, Taxonomy, load_taxonomy, taxonomy_digest
+from include.forensic.scores import is_confirmed
+from include.forensic.second_decode import SecondDecodes, second_decode_digest, wanted_passages
+from include.forensic.stress import VoiceDepartures
+from include.forensic.voice_models import SpeakerVoice, VoiceTurns
 
 __all__ = [
     "SCHEMA",
     "Analysis",
+    "CaseCourse",
+    "CaseRecording",
     "Category",
     "Confirmation",
     "Context",
     "CounterEvidence",
+    "CrossChecks",
+    "EmotionReport",
     "Finding",
+    "Language",
     "Measure",
     "Measurement",
+    "NotAnalysed",
+    "RatedCount",
     "Scores",
+    "SecondDecodes",
+    "SetAsidePassage",
     "Span",
+    "SpeakerVoice",
     "Taxonomy",
     "TaxonomyInfo",
     "TextAnalysis",
     "TextFinding",
     "TranscriptRef",
     "Turn",
-    "VoiceMeasures",
+    "VoiceDepartures",
+    "VoiceTurns",
     "Waveform",
     "analyze_text",
     "analyze_text_lines",
     "analyze_transcript",
+    "case_course",
+    "is_confirmed",
     "load_analysis",
     "load_taxonomy",
+    "located",
+    "second_decode_digest",
     "settings_digest",
     "taxonomy_digest",
+    "wanted_passages",
 ]

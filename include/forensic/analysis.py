@@ -1,4 +1,4 @@
-"""The analysis: ``voiceman.analysis/1``, what ``{file_id}_forensic.json`` holds.
+"""The parts of an analysis (:mod:`include.forensic.document` is the whole).
 
 Nothing here claims lying, guilt, intent or a propensity: findings are located passages that
 match a described category, voice values are descriptions with their method beside them, and what
@@ -7,34 +7,30 @@ was not measured is a :class:`NotMeasured` with its reason (DESIGN §6).
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from include.errors import DocumentError
+from include.forensic.rates import Rate
+from include.stt import Confirmation as Decodings
 from include.stt import NotMeasured
 
 __all__ = [
-    "SCHEMA",
-    "Analysis",
     "Confirmation",
     "Context",
     "CounterEvidence",
     "Finding",
     "Measure",
     "Measurement",
+    "NotAnalysed",
+    "RatedCount",
     "Scores",
+    "SetAsidePassage",
     "Span",
     "TaxonomyInfo",
     "TranscriptRef",
-    "VoiceMeasures",
     "Waveform",
-    "load_analysis",
 ]
-
-SCHEMA: Final = "voiceman.analysis/1"
 
 
 class _Model(BaseModel):
@@ -85,10 +81,16 @@ class Context(_Model):
 
 
 class Confirmation(_Model):
-    """Whether a second decode of the span gave the same words (not made yet: ``not_run``)."""
+    """What decoding the finding's passages again under other settings gave."""
 
-    status: Literal["confirmed", "differs", "not_run"]
+    measured: Literal[True] = True
+    status: Literal["confirmed", "unconfirmed"]
+    """``confirmed``: every passage was heard again (the rule: :mod:`include.stt.confirmation`; for a model's finding
+    :data:`include.forensic.second_decode.MODEL_AGREEMENT`). An unconfirmed finding never raises the review order."""
     detail: str
+    """One sentence."""
+    decodings: list[Decodings]
+    """Each passage with what every decoding heard in it, and its most probable alternatives."""
 
 
 class CounterEvidence(_Model):
@@ -107,16 +109,55 @@ class Finding(_Model):
     category: str
     severity: Literal[1, 2, 3, 4]
     """1 ambiguous · 2 clear, low harm · 3 clear, specific · 4 specific with means, time or target."""
+    found_by: Literal["rule", "model"] = "rule"
+    """A rule of the taxonomy, or the learned language model. A model's finding names a family of categories and no
+    words, and has severity 1: a place to listen to."""
     rule: str
+    """Id of the rule; of the model when it is the model's finding."""
     rule_version: str
+    """Version of the rule; the version of the model's features when it is the model's finding."""
+    probability: float | None = None
+    """The model's, calibrated for the share of harmful talk that its card names; None: a rule has none."""
+    heard: str | None = None
+    """The words that matched where they are not the transcript's own but what a known near-homophone stands for."""
     span: Span
     related: list[Span] = Field(default_factory=list)
-    """The other passages that a combination of elements needed, for rules that look for one."""
+    """The other passages that a combination of elements needed, or that the model read with the first."""
     context: Context
     asr_confidence: float | None
     """The segment's decoder confidence, 0–1."""
-    confirmation: Confirmation
+    confirmation: Confirmation | NotMeasured
+    """Of the words by a second decode; ``NotMeasured`` when none was made, with why."""
     counter_evidence: list[CounterEvidence]
+
+
+class SetAsidePassage(_Model):
+    """A passage whose words match a rule and that a filter set aside: a denial, a quotation, a news item … No finding;
+    listed so that the reader can see what was set aside, and why."""
+
+    category: str
+    """Of the rule that would have fired."""
+    rule: str
+    rule_version: str
+    filter: str
+    """Id of the filter that set it aside."""
+    span: Span
+    context: Context
+    counter_evidence: list[CounterEvidence]
+    """The words that the filter found, first of all."""
+
+
+class NotAnalysed(_Model):
+    """Part of the recording in which no findings were looked for."""
+
+    kind: Literal["set_aside", "uncovered_speech", "language"]
+    """``set_aside``: text that the decoder's guards took for its own invention; ``uncovered_speech``: speech without
+    words; ``language``: a segment in a language without rules."""
+    start: float
+    end: float
+    channel: int | None
+    """As in the transcript, from 0; None: not known."""
+    reasons: list[str]
 
 
 class Measure(_Model):
@@ -131,26 +172,23 @@ class Measure(_Model):
 Measurement = Measure | NotMeasured
 
 
-class VoiceMeasures(_Model):
-    """Voice measures of one speaker (or of the whole recording where speakers were not separated)."""
-
-    speaker: str | None
-    voiced_s: Measurement
-    f0_median_hz: Measurement
-    f0_iqr_semitones: Measurement
-    intensity_median_db: Measurement
-    pause_ratio: Measurement
-    """Share of the time between the speaker's first and last word that none of their words covers: pauses and the other
-    party's turns together."""
-    speech_rate: Measurement
-    """Articulation rate: syllables per second of the time that the speaker's words cover, pauses excluded."""
-
-
 class Waveform(_Model):
     """Peak envelope for drawing: one absolute peak (0–1 of full scale) per step, a list per channel."""
 
     step_s: float = Field(gt=0, le=3600)
     peaks: list[list[float]] = Field(max_length=2)
+
+
+class RatedCount(_Model):
+    """One category's findings in a recording, with the uncertainty of so short a sample."""
+
+    category: str
+    confirmed: int
+    """Findings whose words a second decode confirmed."""
+    unconfirmed: int
+    """Findings whose words it did not confirm, or that were not decoded again."""
+    rate: Rate | NotMeasured
+    """All of them per hour of recording."""
 
 
 class Scores(_Model):
@@ -160,56 +198,10 @@ class Scores(_Model):
     """category → severity → speaker (``unknown`` when not separated) → count."""
     per_audio_hour: dict[str, float]
     """category → findings per hour of recording."""
+    rates: list[RatedCount] = Field(default_factory=list)
+    """The same with exact Poisson intervals."""
     review_order: float | NotMeasured
     """0–100: which recording to listen to first."""
     formula: str
     formula_version: str
     inputs: dict[str, float]
-
-
-class Analysis(_Model):
-    """A whole recording's analysis."""
-
-    schema_: Literal["voiceman.analysis/1"] = Field(SCHEMA, alias="schema")
-    transcript: TranscriptRef
-    language: str
-    duration_s: float
-    taxonomy: TaxonomyInfo
-    findings: list[Finding] | NotMeasured
-    """``NotMeasured`` when there are no rules for the language."""
-    acoustics: list[VoiceMeasures] | NotMeasured
-    waveform: Waveform | NotMeasured
-    emotion: NotMeasured
-    stress: NotMeasured
-    cross_checks: NotMeasured
-    scores: Scores
-    versions: dict[str, str]
-    settings_digest: str
-    """SHA-256 over taxonomy, versions and parameters."""
-    created_at: str
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False)
-
-    def to_json(self) -> str:
-        """JSON with stable key order, UTF-8, two-space indent."""
-        return json.dumps(self.model_dump(by_alias=True), ensure_ascii=False, indent=2) + "\n"
-
-
-def load_analysis(source: Path | bytes | str, *, name: str = "analysis") -> Analysis:
-    """Read and check an analysis.
-
-    Raises:
-        DocumentError: unreadable, not JSON, or not a ``voiceman.analysis/1``.
-    """
-    label = str(source) if isinstance(source, Path) else name
-    try:
-        data = source.read_bytes() if isinstance(source, Path) else source
-        return Analysis.model_validate_json(data)
-    except OSError as error:
-        raise DocumentError(f"{label} can't be read ({error.strerror}); give the path of an analysis JSON.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise DocumentError(
-            f"{label} is not a {SCHEMA} document: {where}: {first['msg']}; make it with ./voiceman analyze."
-        ) from error

@@ -1,7 +1,8 @@
 """Rules over passages: where the taxonomy's patterns lie, and what near them points the other way.
 
 A *passage* is one speaker's uninterrupted stretch of text (in a dialogue: a turn). Nothing here knows about
-audio or times; :mod:`include.forensic.findings` locates the hits in the recording.
+audio or times; :mod:`include.forensic.findings` locates the hits in the recording. Time and memory grow linearly
+with the text.
 """
 
 from __future__ import annotations
@@ -9,55 +10,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from include.forensic.pattern import Pattern, find
-from include.forensic.rulebook import Action, CompiledFilter, CompiledRule, CounterKind, Taxonomy
-from include.forensic.tokens import Token, tokenize
+from include.forensic.alternatives import CONTEXT_CHARACTERS, variants
+from include.forensic.hits import Counter, Detection, Hit, SetAside
+from include.forensic.rulebook import Action, CompiledFilter, CompiledRule, Taxonomy
+from include.forensic.selection import RECIPROCITY_PASSAGES, SUPPORT_PASSAGES, selected, set_aside_apart
+from include.forensic.texts import NEARBY_TOKENS, UNIT_TOKENS, Alternative, Passage, Place, RuleIndex, Texts
+from include.forensic.tokens import KIWI_CHARACTERS
 
-__all__ = ["Counter", "Hit", "Passage", "Place", "detect"]
+__all__ = [
+    "PARAMETERS",
+    "RECIPROCITY_PASSAGES",
+    "Alternative",
+    "Counter",
+    "Detection",
+    "Hit",
+    "Passage",
+    "Place",
+    "SetAside",
+    "detect",
+    "examine",
+]
 
-RECIPROCITY_PASSAGES = 6
-"""How far (in passages) another speaker's finding of the same family counts as reciprocity."""
+PARAMETERS = {
+    "reciprocity_passages": RECIPROCITY_PASSAGES,
+    "support_passages": SUPPORT_PASSAGES,
+    "unit_tokens": UNIT_TOKENS,
+    "nearby_tokens": NEARBY_TOKENS,
+    "context_characters": CONTEXT_CHARACTERS,
+    "kiwi_characters": KIWI_CHARACTERS,
+}
+"""What a finding depends on beside the taxonomy."""
 
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One speaker's uninterrupted stretch of text."""
-
-    speaker: str | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Characters ``start`` to ``end`` of a passage's text."""
-
-    passage: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """Words that point the other way."""
-
-    filter: str
-    kind: CounterKind
-    text: str
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A rule's match. ``related`` are the other passages that a combination needed."""
-
-    category: str
-    rule: CompiledRule
-    severity: int
-    place: Place
-    sentence: tuple[int, int]
-    """Characters of the passage that the sentence around the match takes."""
-    related: tuple[Place, ...]
-    counters: tuple[Counter, ...]
+_Filtered = tuple[tuple[CompiledFilter, Action, Place], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,125 +50,138 @@ class _Match:
     first: int
     last: int
     """Token index after the match."""
-    counters: tuple[tuple[CompiledFilter, Action, Place], ...]
+    counters: _Filtered
+
+    @property
+    def suppressed(self) -> bool:
+        return any(action == "suppress" for _, action, _ in self.counters)
 
 
-class _Texts:
-    """The passages with their tokens."""
-
-    def __init__(self, passages: Sequence[Passage], language: str) -> None:
-        self.passages = passages
-        self.tokens: list[list[Token]] = tokenize([passage.text for passage in passages], language)
-
-    def place(self, passage: int, first: int, last: int) -> Place:
-        chosen = self.tokens[passage][first:last]
-        return Place(passage, min(token.start for token in chosen), max(token.end for token in chosen))
-
-    def words(self, place: Place) -> str:
-        return self.passages[place.passage].text[place.start : place.end]
+_INDEXES: dict[tuple[str, str, tuple[str, ...]], RuleIndex] = {}
 
 
 def detect(passages: Sequence[Passage], language: str, taxonomy: Taxonomy) -> list[Hit]:
-    """All findings in a dialogue, by place, then rule.
+    """The hits of :func:`examine`."""
+    return examine(passages, language, taxonomy).hits
 
-    Overlapping findings of one family (``THREAT`` …) keep the most severe (then the longest).
+
+def examine(passages: Sequence[Passage], language: str, taxonomy: Taxonomy) -> Detection:
+    """All findings in a dialogue, and the matches that a filter set aside, each by place, then rule.
+
+    Overlapping findings of one family (``THREAT`` …) keep the most severe (then the longest). Where a passage has
+    alternatives, or holds a known near-homophone, what matches only there says which text matched.
 
     Args:
         passages: in the order spoken.
         language: ``ko`` or ``en``; the caller checks.
         taxonomy: the rules.
     """
-    texts = _Texts(passages, language)
-    hits: list[Hit] = []
-    for rule in taxonomy.rules:
-        if rule.data.language == language:
-            hits.extend(_single(rule, texts) if rule.data.any_of else _combined(rule, texts))
-    kept = _without_overlaps(hits)
-    return sorted(
-        _with_reciprocity(kept, texts), key=lambda hit: (hit.place.passage, hit.place.start, hit.rule.data.id)
-    )
+    index = _index(language, taxonomy)
+    texts = Texts(passages, language, index)
+    raw = _raw(texts)
+    heard = [(passages[item.passage].speaker, item) for item in variants(passages, language, taxonomy.spellings)]
+    if heard:
+        others = Texts([Passage(speaker, item.text) for speaker, item in heard], language, index)
+        for hit in _raw(others, combined=False):
+            item = heard[(hit.hit.place.passage)][1]
+            place = item.back(hit.hit.place)
+            if place is not None:
+                raw.append(replace(hit, hit=item.moved(hit.hit, place, others.words(hit.hit.place))))
+    hits = selected([item.hit for item in raw if item.filter is None], texts)
+    return Detection(hits, set_aside_apart([item for item in raw if item.filter is not None], hits))
 
 
-def _single(rule: CompiledRule, texts: _Texts) -> Iterator[Hit]:
-    for index in range(len(texts.passages)):
-        for match in _matches(rule, rule.groups[0], texts, index):
-            yield _hit(rule, match, (), texts)
+def _index(language: str, taxonomy: Taxonomy) -> RuleIndex:
+    rules = [rule for rule in taxonomy.rules if rule.data.language == language]
+    key = (taxonomy.sha256, language, tuple(rule.data.id for rule in rules))
+    if key not in _INDEXES:
+        _INDEXES[key] = RuleIndex(rules)
+    return _INDEXES[key]
 
 
-def _combined(rule: CompiledRule, texts: _Texts) -> Iterator[Hit]:
-    """Every group somewhere within ``window`` passages of one speaker; one hit per such stretch."""
+def _raw(texts: Texts, *, combined: bool = True) -> list[SetAside]:
+    found: list[SetAside] = []
+    for rule in texts.index.rules:
+        if rule.data.any_of:
+            found.extend(_result(rule, match, (), texts) for match in _matches(rule, 0, texts))
+        elif combined:
+            found.extend(_combined(rule, texts))
+    return found
+
+
+def _matches(rule: CompiledRule, group: int, texts: Texts) -> Iterator[_Match]:
+    key = texts.index.group(rule, group)
+    for passage, found in enumerate(texts.found):
+        for first, last in found.get(key, ()):
+            yield _Match(passage, first, last, _filtered(rule, texts, passage, first, last))
+
+
+def _filtered(rule: CompiledRule, texts: Texts, passage: int, first: int, last: int) -> _Filtered:
+    found = []
+    for item, action in rule.filters:
+        place = texts.filter_place(item, passage, first, last)
+        if place is not None:
+            found.append((item, action, place))
+    return tuple(found)
+
+
+def _combined(rule: CompiledRule, texts: Texts) -> Iterator[SetAside]:
+    """Enough of the groups within ``window`` units of one speaker; one hit per such stretch.
+
+    A match that a filter sets aside counts only where no other will do, and then sets the whole aside.
+    """
+    needed = rule.data.at_least or len(rule.groups)
+    by_passage: list[dict[int, list[_Match]]] = []
+    for number in range(len(rule.groups)):
+        found: dict[int, list[_Match]] = {}
+        for match in _matches(rule, number, texts):
+            found.setdefault(match.passage, []).append(match)
+        by_passage.append(found)
+    if sum(bool(found) for found in by_passage) < needed:
+        return
     for speaker in dict.fromkeys(passage.speaker for passage in texts.passages):
-        own = [index for index, passage in enumerate(texts.passages) if passage.speaker == speaker]
-        found = [[list(_matches(rule, group, texts, index)) for index in own] for group in rule.groups]
+        units = [unit for unit in texts.units if texts.passages[unit[0]].speaker == speaker]
+        table = [
+            [[match for match in found.get(unit[0], ()) if unit[1] <= match.first < unit[2]] for unit in units]
+            for found in by_passage
+        ]
         position = 0
-        while position < len(own):
-            stretch = slice(position, position + rule.data.window)
-            chosen = [next((items[0] for items in group[stretch] if items), None) for group in found]
-            complete = [match for match in chosen if match is not None]
-            if len(complete) == len(chosen):
-                places = tuple(texts.place(item.passage, item.first, item.last) for item in complete[:-1])
-                # what points the other way at any of the passages counts for the whole
-                counters = tuple(counter for item in complete for counter in item.counters)
-                yield _hit(rule, replace(complete[-1], counters=counters), places, texts)
+        while position < len(units):
+            chosen = _chosen(rule, [group[position : position + rule.data.window] for group in table], needed)
+            if chosen:
+                yield _together(rule, chosen, texts)
                 position += rule.data.window
             else:
                 position += 1
 
 
-def _matches(rule: CompiledRule, patterns: Sequence[Pattern], texts: _Texts, index: int) -> Iterator[_Match]:
-    tokens = texts.tokens[index]
-    for first, last in find(patterns, tokens, 0, len(tokens)):
-        counters = _filtered(rule, texts, index, first, last)
-        if counters is not None:
-            yield _Match(index, first, last, counters)
+def _chosen(rule: CompiledRule, groups: list[list[list[_Match]]], needed: int) -> list[_Match]:
+    """One match of each group that has one, unsuppressed ones first; nothing where too few have."""
+    required = [item.required or not rule.data.at_least for item in rule.data.all_of]
+    for allowed in (False, True):
+        found = [
+            next((match for unit in group for match in unit if allowed or not match.suppressed), None)
+            for group in groups
+        ]
+        complete = [match for match in found if match is not None]
+        if len(complete) >= needed and all(
+            match is not None for match, must in zip(found, required, strict=True) if must
+        ):
+            return complete
+    return []
 
 
-def _filtered(
-    rule: CompiledRule, texts: _Texts, index: int, first: int, last: int
-) -> tuple[tuple[CompiledFilter, Action, Place], ...] | None:
-    """The filters that apply to a match; None when one of them suppresses it."""
-    found = []
-    for item, action in rule.filters:
-        place = _filter_place(item, texts, index, first, last)
-        if place is not None:
-            if action == "suppress":
-                return None
-            found.append((item, action, place))
-    return tuple(found)
+def _together(rule: CompiledRule, chosen: list[_Match], texts: Texts) -> SetAside:
+    places = tuple(texts.place(item.passage, item.first, item.last) for item in chosen[:-1])
+    # what points the other way at any of the passages counts for the whole
+    counters = tuple(counter for item in chosen for counter in item.counters)
+    return _result(rule, replace(chosen[-1], counters=counters), places, texts)
 
 
-def _filter_place(item: CompiledFilter, texts: _Texts, index: int, first: int, last: int) -> Place | None:
-    start, stop = 0, len(texts.tokens[index])
-    if item.data.scope == "sentence":
-        start, stop = _sentence(texts.tokens[index], first, last)
-    start, stop = max(start, first - item.data.before), min(stop, last + item.data.after)
-    for begin, end in find(item.patterns, texts.tokens[index], start, stop):
-        return texts.place(index, begin, end)
-    if item.data.scope == "nearby":
-        for other in (index, index + 1, index - 1):
-            if 0 <= other < len(texts.tokens):
-                for begin, end in find(item.patterns, texts.tokens[other], 0, len(texts.tokens[other])):
-                    return texts.place(other, begin, end)
-    return None
-
-
-def _sentence(tokens: Sequence[Token], first: int, last: int) -> tuple[int, int]:
-    """Token range of the sentence(s) that hold the match."""
-    opening, closing = tokens[first].sentence, tokens[last - 1].sentence
-    start, stop = first, last
-    while start > 0 and tokens[start - 1].sentence == opening:
-        start -= 1
-    while stop < len(tokens) and tokens[stop].sentence == closing:
-        stop += 1
-    return start, stop
-
-
-def _hit(rule: CompiledRule, match: _Match, related: tuple[Place, ...], texts: _Texts) -> Hit:
-    tokens = texts.tokens[match.passage]
-    start, stop = _sentence(tokens, match.first, match.last)
-    around = texts.place(match.passage, start, stop)
+def _result(rule: CompiledRule, match: _Match, related: tuple[Place, ...], texts: Texts) -> SetAside:
+    around = texts.place(match.passage, *texts.sentence(match.passage, match.first, match.last))
     ambiguous = any(action == "ambiguous" for _, action, _ in match.counters)
-    return Hit(
+    hit = Hit(
         category=rule.category,
         rule=rule,
         severity=1 if ambiguous else rule.data.severity,
@@ -195,40 +192,4 @@ def _hit(rule: CompiledRule, match: _Match, related: tuple[Place, ...], texts: _
             Counter(item.data.id, item.data.kind, texts.words(place), place) for item, _, place in match.counters
         ),
     )
-
-
-def _without_overlaps(hits: list[Hit]) -> list[Hit]:
-    kept: list[Hit] = []
-    for hit in sorted(hits, key=lambda item: (-item.severity, item.place.start - item.place.end, item.rule.data.id)):
-        if not any(_family(hit) == _family(other) and _overlap(hit.place, other.place) for other in kept):
-            kept.append(hit)
-    return kept
-
-
-def _family(hit: Hit) -> str:
-    return hit.category.split(".")[0]
-
-
-def _overlap(one: Place, other: Place) -> bool:
-    return one.passage == other.passage and one.start < other.end and other.start < one.end
-
-
-def _with_reciprocity(hits: list[Hit], texts: _Texts) -> Iterator[Hit]:
-    """Each hit; where another speaker nearby has one of the same family, with that as counter-evidence."""
-    for hit in hits:
-        speaker = texts.passages[hit.place.passage].speaker
-        answer = next(
-            (
-                other.place
-                for other in hits
-                if texts.passages[other.place.passage].speaker != speaker
-                and _family(other) == _family(hit)
-                and abs(other.place.passage - hit.place.passage) <= RECIPROCITY_PASSAGES
-            ),
-            None,
-        )
-        if answer is None:
-            yield hit
-        else:
-            counter = Counter("reciprocity", "reciprocity", texts.words(answer), answer)
-            yield replace(hit, counters=(*hit.counters, counter))
+    return SetAside(hit, next((item.data.id for item, action, _ in match.counters if action == "suppress"), None))

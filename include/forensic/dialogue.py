@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from include.errors import LanguageError
-from include.forensic.detect import Hit, Passage, detect
+from include.forensic.detect import Hit, Passage, SetAside
+from include.forensic.learned import MODEL_SEVERITY, Card, Prediction
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.scores import review_order
+from include.forensic.search import search
 from include.forensic.tokens import LANGUAGES
 
-__all__ = ["TextAnalysis", "TextFinding", "Turn", "analyze_text", "analyze_text_lines"]
+__all__ = ["TextAnalysis", "TextFinding", "TextSetAside", "Turn", "analyze_text", "analyze_text_lines"]
 
 
 class _Model(BaseModel):
@@ -38,9 +42,27 @@ class TextFinding(_Model):
     text: str
     rule_or_model: str
     probability: float | None
-    """None: a rule has no calibrated probability."""
+    """A model's, calibrated (its card says for which share of harmful talk); None: a rule has none."""
     filters: list[str]
     """Filters that found words pointing the other way."""
+    heard: str | None = None
+    """The words that matched, where they are not the text's own but what a near-homophone stands for; left out of
+    the JSON where they are the text's own."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        return {key: value for key, value in data.items() if key != "heard" or value is not None}
+
+
+class TextSetAside(_Model):
+    """A passage that matches a category's rule and that a filter set aside: no finding."""
+
+    category: str
+    turn: int
+    text: str
+    rule_or_model: str
+    filter: str
 
 
 class TextAnalysis(_Model):
@@ -48,11 +70,18 @@ class TextAnalysis(_Model):
 
     id: str | int | None
     findings: list[TextFinding]
+    set_aside: list[TextSetAside] = []
+    """Matches that a filter set aside; left out of the JSON where there are none."""
     categories: dict[str, float]
-    """Family (THREAT …) → 1.0 where a rule fired with severity 2 or more; families without are absent.
-    A rule fired = 1.0 is not a calibrated probability."""
+    """Family (THREAT …) → the language model's probability, raised where a rule fired with severity 2 or more
+    (:func:`include.forensic.learned.combined`)."""
     review_order: float
     """0–100 (formula: :data:`include.forensic.scores.FORMULA`)."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        return {key: value for key, value in data.items() if key != "set_aside" or value}
 
 
 class _Dialogue(BaseModel):
@@ -77,12 +106,18 @@ def analyze_text(turns: list[Turn], *, identity: str | int | None = None, langua
     chosen = language or _script_language(turns)
     if chosen not in LANGUAGES:
         raise LanguageError(f"There are no rules for the language {chosen!r}; give one of {', '.join(LANGUAGES)}.")
-    hits = detect([Passage(turn.speaker, turn.text) for turn in turns], chosen, load_taxonomy())
+    passages = [Passage(turn.speaker, turn.text) for turn in turns]
+    result = search(passages, [chosen] * len(passages), load_taxonomy())
+    found = [
+        *(_finding(hit, turns) for hit in result.hits),
+        *(_model_finding(item, turns, result.card) for item in result.by_model),
+    ]
     return TextAnalysis(
         id=identity,
-        findings=[_finding(hit, turns) for hit in hits],
-        categories={hit.category.split(".")[0]: 1.0 for hit in hits if hit.severity > 1},
-        review_order=review_order([hit.severity for hit in hits]),
+        findings=sorted(found, key=lambda item: item.turn),
+        set_aside=[_set_aside(item, turns) for item in result.set_aside],
+        categories=result.categories,
+        review_order=review_order([item.severity for item in found]),
     )
 
 
@@ -99,19 +134,52 @@ def _finding(hit: Hit, turns: list[Turn]) -> TextFinding:
         rule_or_model=hit.rule.data.id,
         probability=None,
         filters=list(dict.fromkeys(counter.filter for counter in hit.counters)),
+        heard=hit.heard,
     )
 
 
-def analyze_text_lines(lines: Iterable[str]) -> Iterator[str]:
+def _model_finding(item: Prediction, turns: list[Turn], card: Card) -> TextFinding:
+    return TextFinding(
+        category=item.group,
+        severity=MODEL_SEVERITY,
+        turn=item.first,
+        text=" / ".join(turn.text for turn in turns[item.first : item.last]),
+        rule_or_model=card.id,
+        probability=item.probability,
+        filters=[],
+    )
+
+
+def _set_aside(item: SetAside, turns: list[Turn]) -> TextSetAside:
+    place = item.hit.place
+    return TextSetAside(
+        category=item.hit.category,
+        turn=place.passage,
+        text=turns[place.passage].text[place.start : place.end],
+        rule_or_model=item.hit.rule.data.id,
+        filter=item.filter or "",
+    )
+
+
+def analyze_text_lines(lines: Iterable[str], *, told: Callable[[str], None] | None = None) -> Iterator[str]:
     """One JSON line for each non-empty line; a malformed one gives ``{"id": null, "error": …}`` and the rest go on.
 
     Args:
-        lines: plain text (one turn, no speaker), or ``{"id": …, "turns": [{"speaker": …, "text": …}]}``.
+        lines: plain text (no speaker; a written ``\\n`` separates turns), or
+            ``{"id": …, "turns": [{"speaker": …, "text": …}]}``.
+        told: is given one sentence about the throughput when the lines are done.
     """
+    begun = time.perf_counter()
+    done = characters = 0
     for number, line in enumerate(lines, start=1):
         text = line.strip().removeprefix("\ufeff")
         if text:
             yield _analyzed_line(number, text)
+            done += 1
+            characters += len(text)
+    if told is not None:
+        seconds = time.perf_counter() - begun
+        told(f"{done} dialogues, {characters} characters in {seconds:.1f} s: {done / max(seconds, 1e-9):.1f} a second")
 
 
 def _analyzed_line(number: int, text: str) -> str:
@@ -120,7 +188,7 @@ def _analyzed_line(number: int, text: str) -> str:
             dialogue = _Dialogue.model_validate_json(text)
             result = analyze_text(dialogue.turns, identity=dialogue.id, language=dialogue.language)
         else:
-            result = analyze_text([Turn(text=text)], identity=number)
+            result = analyze_text([Turn(text=part) for part in text.split("\\n")], identity=number)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the line"

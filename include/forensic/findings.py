@@ -1,170 +1,161 @@
-"""From a transcript to located findings: passages, word times, context.
-
-Adjacent segments of one speaker are read as one passage, for the decoder cuts sentences where it likes; every
-hit is mapped back to the words it covers.
-"""
+"""From a transcript to located findings: times, context, counter-evidence, and where nothing was looked for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from include.forensic.analysis import Confirmation, Context, CounterEvidence, Finding, Span
-from include.forensic.detect import Counter, Hit, Passage, Place, detect
-from include.forensic.rulebook import Taxonomy
-from include.stt import Segment, Transcript, Word
+from include.forensic.analysis import Context, CounterEvidence, Finding, NotAnalysed, SetAsidePassage, Span
+from include.forensic.detect import Counter, Hit, Place, SetAside
+from include.forensic.learned import MODEL_SEVERITY, Card, Prediction
+from include.forensic.passages import Located, find_passages, span_of, whole_words
+from include.forensic.rulebook import Taxonomy, load_taxonomy
+from include.forensic.search import search
+from include.forensic.tokens import LANGUAGES
+from include.stt import NotMeasured, Segment, Transcript
 
-__all__ = ["JOIN_CHARACTERS", "JOIN_GAP_S", "find_passages", "located_findings"]
+__all__ = ["NOT_DECODED", "Language", "located", "not_analysed"]
 
-JOIN_GAP_S = 1.0
-"""Segments of one speaker closer than this are one passage, unless the first ends a sentence."""
-
-JOIN_CHARACTERS = 400
-"""A passage takes no further segment once it is this long."""
-
-_Timing = Literal["acoustic", "attention", "segment", "none"]
-_WEAKER: tuple[_Timing, ...] = ("none", "segment", "attention", "acoustic")
+NOT_DECODED = NotMeasured(reason="The passage was not decoded again.")
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A segment inside a passage: it takes the passage's characters from ``offset``."""
+class Language:
+    """What the words of a recording gave."""
 
-    segment: int
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Located:
-    passage: Passage
-    pieces: tuple[_Piece, ...]
+    findings: list[Finding] | NotMeasured
+    set_aside: list[SetAsidePassage] = field(default_factory=list)
+    card: Card | None = None
+    """Of the language model that was applied."""
 
 
-def find_passages(segments: Sequence[Segment]) -> list[_Located]:
-    """One speaker's uninterrupted stretches, in the transcript's order."""
-    groups: list[list[int]] = []
-    for index, segment in enumerate(segments):
-        if groups and _continues([segments[item] for item in groups[-1]], segment):
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return [_located(segments, group) for group in groups]
+def located(transcript: Transcript, taxonomy: Taxonomy | None = None) -> Language:
+    """The findings of a transcript and the passages that a filter set aside, both by time, then rule.
 
+    Texts that the decoder's guards set aside are no part of the transcript's segments, and so are not read; neither are
+    segments in a language without rules (:func:`not_analysed` lists both).
 
-def _continues(group: list[Segment], segment: Segment) -> bool:
-    last = group[-1]
-    return (
-        last.speaker == segment.speaker
-        and segment.start - last.end < JOIN_GAP_S
-        and not last.text.rstrip().endswith((".", "?", "!"))
-        and sum(len(item.text) for item in group) < JOIN_CHARACTERS
+    Args:
+        transcript: what was said.
+        taxonomy: the rules; the shipped ones when None.
+
+    Raises:
+        ModelError: the language model can't be loaded.
+        SettingsError: the taxonomy's files are damaged.
+    """
+    if not transcript.segments:
+        return Language(NotMeasured(reason=transcript.empty_reason or "The transcript has no segments."))
+    passages = [item for item in find_passages(transcript) if item.language in LANGUAGES]
+    if not passages:
+        return Language(
+            NotMeasured(reason=f"There are no rules for the language {transcript.language!r} (rules: ko, en).")
+        )
+    segments = transcript.segments
+    result = search(
+        [item.passage for item in passages], [item.language for item in passages], taxonomy or load_taxonomy()
     )
+    found = [_finding(hit, passages, segments) for hit in result.hits]
+    found += [_model_finding(item, passages, segments, result.card) for item in result.by_model]
+    found.sort(key=lambda one: (one.span.start or 0.0, one.span.segment, one.rule))
+    aside = [_set_aside(item, passages, segments) for item in result.set_aside]
+    aside.sort(key=lambda item: (item.span.start or 0.0, item.span.segment, item.rule))
+    numbered = [one.model_copy(update={"id": f"F{number:03d}"}) for number, one in enumerate(found, start=1)]
+    return Language(numbered, aside, result.card)
 
 
-def _located(segments: Sequence[Segment], group: list[int]) -> _Located:
-    text = ""
-    pieces = []
-    for index in group:
-        text += " " if text else ""
-        pieces.append(_Piece(index, len(text), len(segments[index].text)))
-        text += segments[index].text
-    return _Located(Passage(segments[group[0]].speaker, text), tuple(pieces))
-
-
-def located_findings(transcript: Transcript, taxonomy: Taxonomy) -> list[Finding]:
-    """The findings of a transcript in a language that has rules, by time, then rule."""
-    passages = find_passages(transcript.segments)
-    hits = detect([item.passage for item in passages], transcript.language, taxonomy)
-    located = [(hit, _span(hit.place, passages, transcript.segments)) for hit in hits]
-    located.sort(key=lambda pair: (pair[1].start or 0.0, pair[1].segment, pair[0].rule.data.id))
-    return [
-        _finding(f"F{number:03d}", hit, span, passages, transcript.segments)
-        for number, (hit, span) in enumerate(located, start=1)
+def not_analysed(transcript: Transcript) -> list[NotAnalysed]:
+    """Where no findings were looked for, by time."""
+    parts = [
+        NotAnalysed(kind="set_aside", start=one.start, end=one.end, channel=one.channel, reasons=one.reasons)
+        for one in transcript.set_aside
     ]
+    parts += [
+        NotAnalysed(kind="uncovered_speech", start=one.start, end=one.end, channel=one.channel, reasons=[])
+        for one in transcript.uncovered_speech
+    ]
+    for segment in transcript.segments:
+        language = segment.language or transcript.language
+        if language not in LANGUAGES:
+            parts.append(
+                NotAnalysed(kind="language", start=segment.start, end=segment.end, channel=None, reasons=[language])
+            )
+    return sorted(parts, key=lambda one: (one.start, one.end))
 
 
-def _finding(identity: str, hit: Hit, span: Span, passages: Sequence[_Located], segments: Sequence[Segment]) -> Finding:
+def _finding(hit: Hit, passages: Sequence[Located], segments: Sequence[Segment]) -> Finding:
+    span = span_of(hit.place, passages, segments)
     return Finding(
-        id=identity,
+        id="",
         category=hit.category,
         severity=cast(Literal[1, 2, 3, 4], hit.severity),
         rule=hit.rule.data.id,
         rule_version=hit.rule.data.version,
+        heard=hit.heard,
         span=span,
-        related=[_span(place, passages, segments) for place in hit.related],
+        related=[span_of(place, passages, segments) for place in hit.related],
         context=_context(hit, passages),
         asr_confidence=segments[span.segment].confidence,
-        confirmation=Confirmation(status="not_run", detail="A second decode of the passage isn't made yet."),
+        confirmation=NOT_DECODED,
         counter_evidence=[_counter(counter, passages, segments) for counter in hit.counters],
     )
 
 
-def _counter(counter: Counter, passages: Sequence[_Located], segments: Sequence[Segment]) -> CounterEvidence:
-    span = _span(counter.place, passages, segments)
+def _model_finding(item: Prediction, passages: Sequence[Located], segments: Sequence[Segment], card: Card) -> Finding:
+    """The passages that the model read, the first of them as the span."""
+    spans = [_whole(number, passages, segments) for number in range(item.first, item.last)]
+    spans = [span for span in spans if span.text]
+    after = passages[item.last].passage.text.strip() if item.last < len(passages) else ""
+    return Finding(
+        id="",
+        category=item.group,
+        severity=MODEL_SEVERITY,
+        found_by="model",
+        rule=card.id,
+        rule_version=card.features,
+        probability=item.probability,
+        span=spans[0],
+        related=spans[1:],
+        context=Context(
+            before=passages[item.first - 1].passage.text.strip() if item.first else "",
+            sentence=spans[0].text,
+            after=spans[1].text if len(spans) > 1 else after,
+        ),
+        asr_confidence=segments[spans[0].segment].confidence,
+        confirmation=NOT_DECODED,
+        counter_evidence=[],
+    )
+
+
+def _whole(number: int, passages: Sequence[Located], segments: Sequence[Segment]) -> Span:
+    return span_of(Place(number, 0, len(passages[number].passage.text)), passages, segments)
+
+
+def _set_aside(item: SetAside, passages: Sequence[Located], segments: Sequence[Segment]) -> SetAsidePassage:
+    hit = item.hit
+    return SetAsidePassage(
+        category=hit.category,
+        rule=hit.rule.data.id,
+        rule_version=hit.rule.data.version,
+        filter=item.filter or "",
+        span=span_of(hit.place, passages, segments),
+        context=_context(hit, passages),
+        counter_evidence=[_counter(counter, passages, segments) for counter in hit.counters],
+    )
+
+
+def _counter(counter: Counter, passages: Sequence[Located], segments: Sequence[Segment]) -> CounterEvidence:
+    span = span_of(counter.place, passages, segments)
     return CounterEvidence(kind=counter.kind, text=span.text, start=span.start)
 
 
-def _context(hit: Hit, passages: Sequence[_Located]) -> Context:
+def _context(hit: Hit, passages: Sequence[Located]) -> Context:
     """The sentence of the match; what was said before and after it, at most the neighbouring passage."""
     text = passages[hit.place.passage].passage.text
-    start, end = _whole_words(text, *hit.sentence)
+    start, end = whole_words(text, *hit.sentence)
     before, after = text[:start].strip(), text[end:].strip()
     if not before and hit.place.passage > 0:
         before = passages[hit.place.passage - 1].passage.text.strip()
     if not after and hit.place.passage + 1 < len(passages):
         after = passages[hit.place.passage + 1].passage.text.strip()
     return Context(before=before, sentence=text[start:end].strip(), after=after)
-
-
-def _span(place: Place, passages: Sequence[_Located], segments: Sequence[Segment]) -> Span:
-    """Where characters of a passage lie in the recording, and where the times come from."""
-    located = passages[place.passage]
-    text = located.passage.text
-    touched = [
-        piece for piece in located.pieces if piece.offset < place.end and place.start < piece.offset + piece.length
-    ]
-    words: list[Word] = []
-    complete = True
-    for piece in touched:
-        found = _words(segments[piece.segment], place.start - piece.offset, place.end - piece.offset)
-        complete = complete and bool(found)
-        words.extend(found)
-    from_, to = _whole_words(text, place.start, place.end)
-    first = touched[0].segment
-    timed = [(word.start, word.end) for word in words if word.start is not None and word.end is not None]
-    if not complete or len(timed) < len(words):
-        start: float = segments[first].start
-        end: float = segments[touched[-1].segment].end
-        timing: _Timing = "segment"
-    else:
-        start, end = min(item[0] for item in timed), max(item[1] for item in timed)
-        timing = min((word.timing for word in words), key=_WEAKER.index)
-    return Span(
-        segment=first, speaker=located.passage.speaker, start=start, end=end, timing=timing, text=text[from_:to]
-    )
-
-
-def _words(segment: Segment, start: int, end: int) -> list[Word]:
-    """The segment's words that share characters with ``text[start:end]``; words not found in the text are left out."""
-    found = []
-    position = 0
-    for word in segment.words:
-        form = word.text.strip()
-        offset = segment.text.find(form, position) if form else -1
-        if offset < 0:
-            continue
-        position = offset + len(form)
-        if offset < end and start < position:
-            found.append(word)
-    return found
-
-
-def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """The characters from the first to the last word touched, whole."""
-    while start > 0 and not text[start - 1].isspace():
-        start -= 1
-    while end < len(text) and not text[end].isspace():
-        end += 1
-    return start, end

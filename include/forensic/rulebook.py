@@ -70,6 +70,8 @@ class Group(_Data):
 
     name: str
     any_of: list[str] = Field(min_length=1)
+    required: bool = False
+    """With ``at_least``: this element must be among them."""
 
 
 class Rule(_Data):
@@ -83,8 +85,14 @@ class Rule(_Data):
     any_of: list[str] = Field(default_factory=list)
     all_of: list[Group] = Field(default_factory=list)
     """The last group is the passage that the finding points at."""
-    window: int = Field(1, ge=1, le=40)
-    """For ``all_of``: how many consecutive passages of the same speaker."""
+    at_least: int | None = Field(None, ge=2)
+    """For ``all_of``: so many of the elements are enough; without it all are needed."""
+    window: int = Field(1, ge=1, le=400)
+    """For ``all_of``: how many consecutive stretches (:mod:`include.forensic.texts`) of the same speaker."""
+    support: int = Field(1, ge=1, le=5)
+    """In how many sentences nearby (:mod:`include.forensic.selection`) its family must be found."""
+    beside: list[str] = Field(default_factory=list)
+    """Shown only where the same recording has a finding of one of these categories."""
     filters: dict[str, Action] = Field(default_factory=dict)
     """Filter id → action, where it differs from the filter's own."""
     positive: list[Example] = Field(min_length=2)
@@ -94,7 +102,16 @@ class Rule(_Data):
     def _one_kind(self) -> Rule:
         if bool(self.any_of) == bool(self.all_of):
             raise ValueError(f"rule {self.id}: give either any_of or all_of")
+        if self.at_least is not None and self.at_least > len(self.all_of):
+            raise ValueError(f"rule {self.id}: at_least is more than there are elements")
         return self
+
+
+class Repetition(_Data):
+    """How often something must have happened for the category to apply; one finding alone shows no repetition."""
+
+    scope: Literal["recording", "case"]
+    minimum: int = Field(ge=2)
 
 
 class Category(_Data):
@@ -110,7 +127,13 @@ class Category(_Data):
     """Statute and article: a lead to verify, not a legal opinion."""
     verified_on: str | None
     """Date on which a person checked the reference against the law in force; null until then."""
-    rules: list[Rule] = Field(min_length=1)
+    nature: Literal["offence", "no_offence", "welfare", "flag"] = "offence"
+    """``offence``: the reference describes one. ``no_offence``: none in itself. ``welfare``: for routing to help.
+    ``flag``: shown only beside another finding of its family, for it means little alone."""
+    speaker_role: str = "anyone"
+    """Who must have said it for the category to apply. Text does not show it: the examiner checks."""
+    repetition: Repetition | None = None
+    rules: list[Rule]
 
 
 class _Shared(_Data):
@@ -118,6 +141,7 @@ class _Shared(_Data):
     lists: dict[str, list[str]]
     sequences: dict[str, list[str]]
     filters: list[Filter]
+    spellings: dict[str, str] = Field(default_factory=dict)
 
 
 class _Family(_Data):
@@ -151,6 +175,8 @@ class Taxonomy:
     """Over the files' names and bytes, in name order."""
     categories: list[Category]
     rules: list[CompiledRule]
+    spellings: dict[str, str]
+    """What a decoder writes → what was likely said (near-homophones that are no words)."""
 
     def info(self) -> TaxonomyInfo:
         """What an analysis says about the taxonomy it used."""
@@ -163,6 +189,9 @@ class Taxonomy:
                     "name_ko": category.name_ko,
                     "name_en": category.name_en,
                     "reference": category.reference,
+                    "nature": category.nature,
+                    "speaker_role": category.speaker_role,
+                    "repetition": f"{item.minimum} per {item.scope}" if (item := category.repetition) else "",
                     "verified_on": category.verified_on or "",
                 }
                 for category in self.categories
@@ -193,7 +222,7 @@ def load_taxonomy() -> Taxonomy:
     _check_ids(categories)
     filters = [CompiledFilter(item, _compiled(item.any_of, shared)) for item in shared.filters]
     rules = [_compiled_rule(category.id, rule, shared, filters) for category in categories for rule in category.rules]
-    return Taxonomy(shared.version, digest.hexdigest(), categories, rules)
+    return Taxonomy(shared.version, digest.hexdigest(), categories, rules, shared.spellings)
 
 
 def taxonomy_digest() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from include.forensic.analysis import Measure, Measurement
 from include.stt import NotMeasured, Word
 
-__all__ = ["pause_ratio", "speech_rate", "syllables"]
+__all__ = ["pause_ratio", "rate_value", "speech_rate", "syllables"]
 
 _VOWELS = re.compile(r"[aeiouy]+", re.IGNORECASE)
 MINIMUM_WORDS = 3
@@ -16,7 +16,7 @@ MINIMUM_WORDS = 3
 
 _COUNTING = {
     "ko": "Hangul syllable blocks (digits and Latin letters not counted)",
-    "en": "groups of vowel letters (an approximation; silent e counts)",
+    "en": "groups of vowel letters (an estimate, not a count: silent e counts, diphthongs are one)",
 }
 
 
@@ -59,6 +59,12 @@ def speech_rate(words: Sequence[Word], language: str) -> Measurement:
         unit="syllables/s",
         method=f"{_COUNTING[language]} / words' union; {_source(words)}",
     )
+
+
+def rate_value(words: Sequence[Word], language: str) -> float | None:
+    """:func:`speech_rate` of a turn as a number; None where it can't be measured."""
+    found = speech_rate(words, language)
+    return found.value if isinstance(found, Measure) else None
 
 
 def _too_few(count: int) -> NotMeasured:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-__all__ = ["LANGUAGES", "Token", "tokenize"]
+__all__ = ["KIWI_CHARACTERS", "LANGUAGES", "Token", "tokenize"]
 
 LANGUAGES = ("ko", "en")
 """Languages that have rules."""
@@ -52,6 +52,15 @@ class Token:
     """Offset after the last character."""
     sentence: int
     """Index of the sentence in the text."""
+    base: str = ""
+    """Endings and suffixes without politeness and vowel harmony (``아요`` → ``어``, ``았`` → ``었``); else the form."""
+
+
+KIWI_CHARACTERS = 1000
+"""Kiwi's time grows with the square of a text's length: longer texts are cut, at a sentence end where there is one."""
+
+_CUT = re.compile(r"[.?!…\n]\s|\s")
+_HARMONY = str.maketrans({"아": "어", "았": "었"})
 
 
 @cache
@@ -70,19 +79,51 @@ def tokenize(texts: Sequence[str], language: str) -> list[list[Token]]:
         language: ``ko`` or ``en``; the caller checks.
     """
     if language == "ko":
-        # compatible_jamo: endings read ㄴ다, ㄹ게 in the rules, not bare final consonants.
-        return [_korean(tokens) for tokens in _kiwi().tokenize(list(texts), compatible_jamo=True)]
+        return _korean(texts)
     return [_english(text) for text in texts]
 
 
-def _korean(tokens: list[Any]) -> list[Token]:
+def _korean(texts: Sequence[str]) -> list[list[Token]]:
+    pieces = [(number, start, stop) for number, text in enumerate(texts) for start, stop in _pieces(text)]
+    # compatible_jamo: endings read ㄴ다, ㄹ게 in the rules, not bare final consonants.
+    analysed = _kiwi().tokenize([texts[number][start:stop] for number, start, stop in pieces], compatible_jamo=True)
+    found: list[list[Token]] = [[] for _ in texts]
+    for (number, start, _), tokens in zip(pieces, analysed, strict=True):
+        own = found[number]
+        _append(own, tokens, start, own[-1].sentence + 1 if own else 0)
+    return found
+
+
+def _pieces(text: str) -> list[tuple[int, int]]:
+    """The text in stretches of at most :data:`KIWI_CHARACTERS`, whole where it is shorter."""
     found = []
+    start = 0
+    while len(text) - start > KIWI_CHARACTERS:
+        window = text[start : start + KIWI_CHARACTERS]
+        cuts = list(_CUT.finditer(window, KIWI_CHARACTERS // 2))
+        ends = [match.end() for match in cuts if len(match.group()) > 1] or [match.end() for match in cuts]
+        stop = start + (ends[-1] if ends else KIWI_CHARACTERS)
+        found.append((start, stop))
+        start = stop
+    return [*found, (start, len(text))]
+
+
+def _append(found: list[Token], tokens: Sequence[Any], offset: int, sentence: int) -> None:
+    """Kiwi's tokens without punctuation, honorific ``시`` and polite ``요``: rules needn't spell them out."""
     for token in tokens:
-        tag = str(token.tag)
+        tag, form = str(token.tag), str(token.form)
         if tag[0] in "SW" and tag not in ("SF", "SL", "SN"):
             continue
-        found.append(Token(token.form, tag, token.start, token.start + token.len, token.sent_position))
-    return found
+        if (tag == "EP" and form in ("시", "으시", "셔")) or (tag == "JX" and form in ("요", "이요")):
+            continue
+        start = offset + token.start
+        base = _base(form) if tag[0] == "E" else form
+        found.append(Token(form, tag, start, start + token.len, sentence + token.sent_position, base))
+
+
+def _base(ending: str) -> str:
+    plain = ending.removesuffix("요") if len(ending) > 1 else ending
+    return plain[:1].translate(_HARMONY) + plain[1:]
 
 
 def _english(text: str) -> list[Token]:
@@ -92,7 +133,7 @@ def _english(text: str) -> list[Token]:
         word = match.group().lower().replace("’", "'")
         span = match.span()
         if word[0] in ".?!":
-            found.append(Token("?" if "?" in word else word[0], "SF", *span, sentence))
+            found.append(Token("?" if "?" in word else word[0], "SF", *span, sentence, ""))
             sentence += 1
         elif word[0].isdigit():
             found.append(Token(word, "N", *span, sentence))

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from include.forensic import Analysis, Finding
+from include.forensic import Analysis, Confirmation, Finding, SetAsidePassage, is_confirmed
 from include.report.labels import Labels
 from include.report.marking import Piece, emphasise
+from include.report.text import clean, shorten
+from include.stt import NotMeasured, Transcript
 
-__all__ = ["CategoryRow", "FindingView", "category_rows", "finding_views"]
+__all__ = [
+    "CategoryRow",
+    "FindingView",
+    "NotAnalysedRow",
+    "SetAsideView",
+    "category_rows",
+    "finding_views",
+    "not_analysed_rows",
+    "set_aside_views",
+]
 
 _WHOLE_CHARS = 3000
 """A finding of more JSON than this may break over pages; kept whole it would leave half a page empty."""
@@ -32,6 +43,33 @@ class FindingView:
     confidence: str
     whole: bool
     """Short enough to be kept on one page."""
+    confirmed: bool
+    second: str
+    """What the second decode gave, in words."""
+    heard: list[tuple[str, str]]
+    """What each decoding heard in place of each passage: settings, words."""
+    related: list[tuple[str, str]]
+    """Time and words of the other passages."""
+
+
+@dataclass(frozen=True)
+class SetAsideView:
+    """A passage that a filter set aside, ready to print."""
+
+    passage: SetAsidePassage
+    category: str
+    time: str
+    speaker: str
+
+
+@dataclass(frozen=True)
+class NotAnalysedRow:
+    """Part of the recording in which nothing was looked for."""
+
+    time: str
+    kind: str
+    text: str
+    """Of a text that the decoder's guards set aside; empty for others."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +81,8 @@ class CategoryRow:
     count: int
     reference: str
     verified_on: str
+    nature: str
+    """What the category is, in words; empty for an offence."""
 
 
 def finding_views(analysis: Analysis, labels: Labels) -> list[FindingView]:
@@ -61,7 +101,11 @@ def finding_views(analysis: Analysis, labels: Labels) -> list[FindingView]:
                 sentence=sentence,
                 literal=any(piece.marked for piece in sentence),
                 confidence=labels.percent(finding.asr_confidence),
-                whole=len(finding.model_dump_json()) < _WHOLE_CHARS,
+                whole=len(finding.model_dump_json(exclude={"confirmation"})) < _WHOLE_CHARS,
+                confirmed=is_confirmed(finding),
+                second=_second(finding, labels),
+                heard=_heard(finding, labels),
+                related=[(labels.span(one.start, one.end), one.text) for one in finding.related],
             )
         )
     return views
@@ -80,6 +124,54 @@ def category_rows(analysis: Analysis, labels: Labels) -> list[CategoryRow]:
                 count,
                 entry.get("reference", ""),
                 entry.get("verified_on", ""),
+                labels.t.get(f"nature.{entry.get('nature', '')}") or "",
             )
         )
+    return rows
+
+
+def _second(finding: Finding, labels: Labels) -> str:
+    told = finding.confirmation
+    if isinstance(told, NotMeasured):
+        return f"{labels.t('confirmation.not_made')}: {clean(labels.t.recorded(told.reason))}"
+    return f"{labels.t(f'confirmation.{told.status}')}: {clean(labels.t.recorded(told.detail))}"
+
+
+def _heard(finding: Finding, labels: Labels) -> list[tuple[str, str]]:
+    if not isinstance(finding.confirmation, Confirmation):
+        return []
+    rows = []
+    for passage in finding.confirmation.decodings:
+        for one in passage.variants:
+            span = labels.span(one.start, one.end)
+            settings = labels.t("confirmation.settings", model=clean(one.model), beam=one.beam_size, span=span)
+            rows.append((settings, shorten(one.heard, 300) or labels.t("confirmation.nothing")))
+    return rows
+
+
+def set_aside_views(analysis: Analysis, labels: Labels) -> list[SetAsideView]:
+    """The passages that a filter set aside, by time."""
+    return [
+        SetAsideView(
+            one,
+            labels.category(analysis, one.category),
+            labels.span(one.span.start, one.span.end),
+            labels.speaker(one.span.speaker),
+        )
+        for one in analysis.set_aside
+    ]
+
+
+def not_analysed_rows(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[NotAnalysedRow]:
+    """Where nothing was looked for, by time; with the text that the decoder's guards set aside there."""
+    texts = {(one.start, one.end, one.channel): one.text for one in transcript.set_aside}
+    rows = []
+    for one in analysis.not_analysed:
+        kind = labels.t(f"not_analysed.{one.kind}")
+        if one.reasons:
+            kind += f" ({', '.join(clean(reason) for reason in one.reasons)})"
+        text = ""
+        if one.kind == "set_aside" and one.channel is not None:
+            text = texts.get((one.start, one.end, one.channel), "")
+        rows.append(NotAnalysedRow(labels.span(one.start, one.end), kind, text))
     return rows

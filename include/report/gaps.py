@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from include.forensic import Analysis, VoiceMeasures
+from include.forensic import Analysis, SpeakerVoice
 from include.stt import NotMeasured, Transcript
 
 __all__ = ["Gap", "find_gaps"]
@@ -29,7 +29,7 @@ def _walk(value: object, path: str, speaker: tuple[str | None, ...]) -> Iterator
     if isinstance(value, NotMeasured):
         yield Gap(path, value.reason, speaker)
     elif isinstance(value, BaseModel):
-        inner = (value.speaker,) if isinstance(value, VoiceMeasures) else speaker
+        inner = (value.speaker,) if isinstance(value, SpeakerVoice) else speaker
         for name in type(value).model_fields:
             yield from _walk(getattr(value, name), f"{path}.{name}", inner)
     elif isinstance(value, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from include.forensic import Analysis, Finding
+from include.forensic import Analysis, Finding, is_confirmed
 from include.report.labels import Labels
 from include.report.text import clean, clock, number
 from include.stt import NotMeasured, Transcript
@@ -25,6 +25,8 @@ def summarise(transcript: Transcript, analysis: Analysis, labels: Labels) -> lis
     if transcript.speakers.method == "channel":
         names = ", ".join(labels.speaker(one) for one in transcript.speakers.speakers)
         out.append(t("summary.speakers_channel", names=names))
+    elif transcript.speakers.method == "diarization":
+        out.append(t("summary.speakers_voice", names=", ".join(map(labels.speaker, transcript.speakers.speakers))))
     else:
         reason = clean(t.recorded(transcript.speakers.reason or t("doc.not_stated")))
         out.append(t("summary.speakers_none", reason=reason))
@@ -32,6 +34,10 @@ def summarise(transcript: Transcript, analysis: Analysis, labels: Labels) -> lis
         reason = clean(t.recorded(transcript.empty_reason or ""))
         out.append(t("summary.transcript_empty", reason=reason) if reason else t("summary.transcript_empty_unstated"))
     out.extend(_findings(analysis, labels))
+    if analysis.set_aside:
+        out.append(t("summary.set_aside", n=len(analysis.set_aside)))
+    if analysis.not_analysed:
+        out.append(t("summary.not_analysed", n=len(analysis.not_analysed)))
     out.append(t("summary.machine"))
     return out
 
@@ -59,9 +65,11 @@ def _findings(analysis: Analysis, labels: Labels) -> list[str]:
         return [t("summary.findings_none")]
     counts = Counter(finding.category for finding in found).most_common()
     by_category = ", ".join(f"{labels.category(analysis, name)} {count}" for name, count in counts)
-    first = sorted(found, key=lambda one: (-one.severity, one.span.start or 0.0))[:_LISTED]
+    sure = [one for one in found if is_confirmed(one)]
+    first = sorted(sure or found, key=lambda one: (-one.severity, one.span.start or 0.0))[:_LISTED]
     return [
         t("summary.findings_one") if len(found) == 1 else t("summary.findings_many", n=len(found)),
+        t("summary.confirmed", n=len(sure), total=len(found)),
         t("summary.categories", list=by_category),
         t("summary.listen", list=", ".join(_place(one, labels) for one in first)),
     ]

@@ -7,23 +7,39 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from include.forensic import Analysis, VoiceMeasures
+from include.forensic import Analysis, SpeakerVoice
 from include.report.attachments import Attached, attachments_of
 from include.report.facts import ReportFacts
-from include.report.finding_views import CategoryRow, FindingView, category_rows, finding_views
+from include.report.finding_views import (
+    CategoryRow,
+    FindingView,
+    NotAnalysedRow,
+    SetAsideView,
+    category_rows,
+    finding_views,
+    not_analysed_rows,
+    set_aside_views,
+)
 from include.report.gaps import find_gaps
 from include.report.labels import Labels
 from include.report.marking import Piece, mark_segment
 from include.report.strings import Strings
 from include.report.summary import summarise
 from include.report.text import clean, number, shorten
+from include.report.turn_tables import TurnTable, arousal_table, emotion_table, listen_table, stress_table
 from include.report.waveform import Mark, Strip, Turn, draw_strips, peak_level
 from include.stt import NotMeasured, Transcript
 
 __all__ = ["ReportView", "build_view"]
 
-MEASURES = ("voiced_s", "f0_median_hz", "f0_iqr_semitones", "intensity_median_db", "pause_ratio", "speech_rate")
+MEASURES = (
+    "voiced_s", "f0_median_hz", "f0_iqr_semitones", "f0_range_semitones", "intensity_median_db", "intensity_iqr_db",
+    "jitter_local", "shimmer_local", "hnr_db", "formant1_hz", "formant2_hz", "formant3_hz", "speech_rate",
+    "pause_ratio", "pauses_per_minute", "pause_median_s",
+)  # fmt: skip
+FLOOR = ("turns", "talking_share", "response_latency_s", "overlap_s", "interruptions", "interrupted")
 _SPEAKERS_ABREAST = 3
 
 
@@ -72,6 +88,12 @@ class ReportView:
     findings: list[FindingView]
     categories: list[CategoryRow]
     voices: list[VoiceTable]
+    set_aside: list[SetAsideView]
+    not_analysed: list[NotAnalysedRow]
+    arousal: TurnTable
+    emotion: TurnTable
+    stress: TurnTable
+    listen: TurnTable
     gaps: list[tuple[str, str]]
     counts: list[CountRow]
     segments: list[SegmentView]
@@ -104,10 +126,10 @@ def _strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple
     return strips, note
 
 
-def _voice_table(voices: Sequence[VoiceMeasures], labels: Labels) -> VoiceTable:
+def _voice_table(voices: Sequence[SpeakerVoice], labels: Labels) -> VoiceTable:
     rows = []
-    for name in MEASURES:
-        values = [getattr(one, name) for one in voices]
+    for name in (*MEASURES, *(f"floor.{one}" for one in FLOOR)):
+        values = [attrgetter(name)(one) for one in voices]
         how = [
             clean(labels.t.recorded(value.reason) if isinstance(value, NotMeasured) else value.method)
             for value in values
@@ -122,6 +144,8 @@ def _gaps(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[tu
     t = labels.t
     rows = []
     for gap in find_gaps(transcript, analysis):
+        if gap.path == "analysis.findings.confirmation":
+            continue  # counted below
         name = t.get(f"gap.{gap.path}") or clean(gap.path)
         who = ", ".join(labels.speaker(one) for one in gap.speakers)
         rows.append((f"{name} ({who})" if who else name, clean(t.recorded(gap.reason))))
@@ -135,12 +159,12 @@ def _gaps(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[tu
     if unscored:
         rows.append((t("gaps.unscored", n=unscored, total=len(words)), t("gaps.no_score_reason")))
     findings = analysis.findings if isinstance(analysis.findings, list) else []
-    unconfirmed = Counter(
-        clean(t.recorded(one.confirmation.detail)) for one in findings if one.confirmation.status == "not_run"
+    undecoded = Counter(
+        clean(t.recorded(one.confirmation.reason)) for one in findings if isinstance(one.confirmation, NotMeasured)
     )
-    for detail, count in unconfirmed.items():
+    for reason, count in undecoded.items():
         name = t("gaps.confirmation_one") if count == 1 else t("gaps.confirmation", n=count)
-        rows.append((name, detail or t("gaps.not_run_reason")))
+        rows.append((name, reason))
     return rows
 
 
@@ -195,6 +219,12 @@ def build_view(transcript: Transcript, analysis: Analysis, facts: ReportFacts, t
         findings=findings,
         categories=category_rows(analysis, labels),
         voices=[_voice_table(chunk, labels) for chunk in chunks],
+        set_aside=set_aside_views(analysis, labels),
+        not_analysed=not_analysed_rows(transcript, analysis, labels),
+        arousal=arousal_table(analysis, labels),
+        emotion=emotion_table(analysis, labels),
+        stress=stress_table(analysis, labels),
+        listen=listen_table(analysis, labels),
         gaps=_gaps(transcript, analysis, labels),
         counts=_counts(analysis, labels),
         segments=_segments(transcript, findings, labels),

@@ -1,0 +1,165 @@
+"""The learned detector at work: probabilities of category groups for a dialogue, with the turns that carry them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.forensic.learned.classifier import Classifier
+from include.forensic.learned.corpus import GROUPS
+from include.forensic.learned.features import Window, dense, pieces, turn_pieces, windows
+from include.forensic.learned.modelfile import SHIPPED, Card, read_model
+from include.forensic.learned.stretches import stretches
+
+__all__ = ["SHORT", "LanguageModel", "Prediction", "Reading", "default_model", "settle"]
+
+SHORT = 4
+"""Windows of so many stretches or fewer tell where in a scene something is said."""
+
+SCENE_WEIGHT = 2 / 3
+"""Of a scene's log-odds beside its worst passage's: best of 1/2, 2/3, 4/5 and 1 on 400 DKTC dialogues."""
+
+_LEAST = 1e-6
+"""Probabilities nearer to zero or one count as this near."""
+
+_BLOCK = 64
+"""Windows that are computed together: memory stays flat, however long the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """How probable a group is in a dialogue, and which turns carry it (``first`` to ``last``, exclusive)."""
+
+    group: str
+    probability: float
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model says of a dialogue."""
+
+    groups: dict[str, Prediction]
+    """All groups, in the order of :data:`GROUPS`; none for a dialogue without words."""
+    harm: list[float]
+    """For each turn the probability that something in it is of any group."""
+
+
+class LanguageModel:
+    """A model with its card. Deterministic; holds no state between dialogues."""
+
+    def __init__(self, classifier: Classifier, card: Card) -> None:
+        self._classifier = classifier
+        self.card = card
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> LanguageModel:
+        """The model in a folder; without one the model that comes with the project.
+
+        Raises:
+            ModelError: no such model, or a damaged one.
+        """
+        return cls(*read_model(folder or SHIPPED))
+
+    def windows(self, said: Sequence[str]) -> tuple[list[Window], NDArray[np.float64]]:
+        """Every window of a dialogue's stretches with its probabilities, shape ``(windows, classes)``."""
+        chosen = windows(len(said), self.card.sizes)
+        buckets = turn_pieces(said)
+        blocks = []
+        for start in range(0, len(chosen), _BLOCK):
+            block = chosen[start : start + _BLOCK]
+            blocks.append(self._classifier.probabilities(dense(said, block), [pieces(buckets, item) for item in block]))
+        return chosen, np.concatenate(blocks) if blocks else np.zeros((0, len(self._classifier.classes)))
+
+    def read(self, turns: Sequence[str]) -> Reading:
+        """What the model says of a dialogue: each group, and each turn.
+
+        Args:
+            turns: what was said, in order, a speaker's uninterrupted stretch each.
+        """
+        said, owner = stretches(turns)
+        if not said:
+            return Reading({}, [0.0] * len(turns))
+        chosen, probabilities = self.windows(said)
+        return Reading(
+            settle(chosen, probabilities, owner, max(self.card.sizes)),
+            _by_turn(chosen, probabilities, owner, len(turns)),
+        )
+
+    def predict(self, turns: Sequence[str]) -> dict[str, Prediction]:
+        """The groups of :meth:`read`, in the order of :data:`GROUPS`; empty for a dialogue without words."""
+        return self.read(turns).groups
+
+    def findings(self, predictions: Mapping[str, Prediction]) -> list[Prediction]:
+        """Those of a dialogue's predictions that reach the card's threshold, most probable first."""
+        reached = [item for item in predictions.values() if item.probability >= self.card.thresholds[item.group]]
+        return sorted(reached, key=lambda item: -item.probability)
+
+
+def settle(
+    chosen: Sequence[Window], probabilities: NDArray[np.float64], owner: Sequence[int], scene: int
+) -> dict[str, Prediction]:
+    """From windows to the dialogue.
+
+    A group's log-odds are the mean of two, the first with twice the weight: those of the scene (a longest window) that
+    shows it most, averaged with the better of its neighbours, which hold half of it, and those of the short windows
+    within that scene at their highest. A sentence that looks harmful in a harmless scene thus weighs less than its own
+    probability, and so does a scene without any such sentence. The turns that carry a group are those of that window.
+
+    Args:
+        chosen: the windows.
+        probabilities: theirs, ``(windows, classes)``.
+        owner: index of each stretch's turn in the dialogue.
+        scene: size of the longest windows.
+    """
+    odds = np.log(np.clip(probabilities, _LEAST, 1 - _LEAST) / np.clip(1 - probabilities, _LEAST, 1 - _LEAST))
+    total = len(owner)
+    scenes = [row for row, item in enumerate(chosen) if item.last - item.first == min(scene, total)]
+    found = {}
+    for column, group in enumerate(GROUPS):
+        own = odds[scenes, column]
+        best = int(own.argmax())
+        beside = [own[index] for index in (best - 1, best + 1) if 0 <= index < len(own)]
+        wide = (own[best] + max(beside)) / 2 if beside else own[best]
+        around = chosen[scenes[best]]
+        inside = [
+            row
+            for row, item in enumerate(chosen)
+            if around.first <= item.first and item.last <= around.last and (item.last - item.first <= SHORT)
+        ] or [scenes[best]]
+        row = inside[int(odds[inside, column].argmax())]
+        level = float(SCENE_WEIGHT * wide + (1 - SCENE_WEIGHT) * odds[row, column])
+        window = chosen[row]
+        found[group] = Prediction(
+            group, round(1 / (1 + math.exp(-level)), 4), owner[window.first], owner[window.last - 1] + 1
+        )
+    return found
+
+
+def _by_turn(
+    chosen: Sequence[Window], probabilities: NDArray[np.float64], owner: Sequence[int], turns: int
+) -> list[float]:
+    """Probability that anything in a turn is harmful: that of the most harmful short window that holds it."""
+    found = [0.0] * turns
+    for item, harmless in zip(chosen, probabilities[:, -1].tolist(), strict=True):
+        if item.last - item.first <= SHORT or item.last - item.first == len(owner):
+            for turn in set(owner[item.first : item.last]):
+                found[turn] = max(found[turn], 1 - harmless)
+    return found
+
+
+@lru_cache(maxsize=2)
+def default_model(folder: Path | None = None) -> LanguageModel:
+    """The process's one model of a folder (``VOICEMAN_LANGUAGE_MODEL``), or the shipped one.
+
+    Raises:
+        ModelError: no such model, or a damaged one.
+    """
+    return LanguageModel.load(folder)

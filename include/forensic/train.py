@@ -1,0 +1,149 @@
+"""Make a language model: ``make train DATA=dir OUT=dir``; without data, the model that ships.
+
+``python -m include.forensic.train [--data DIR] [--out DIR]``. The shipped model sees the project's own examples only; a
+laboratory's own sees them too, for they hold the hard negatives without which ordinary calls look harmful.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from include.errors import VoiceManError
+from include.forensic.learned import features
+from include.forensic.learned.classifier import softmax
+from include.forensic.learned.corpus import GROUPS, HARMLESS, OWN, TAXONOMY, Example, own_examples
+from include.forensic.learned.labdata import lab_examples, lab_files
+from include.forensic.learned.modelfile import SHIPPED, Card, Source, write_model
+from include.forensic.learned.training import CLASSES, calibrated, fit, folds, held_out, kernel, numbers, shown
+from include.forensic.vectors import encoder_version
+
+__all__ = ["PRIOR", "SIZES", "THRESHOLD_RATE", "main", "train"]
+
+SIZES = (1, 2, 4, 16)
+"""Turns in a window: a sentence, an exchange, a passage, a scene."""
+
+PRIOR = 0.02
+"""The share of harmful windows that probabilities assume: a choice, written in the card."""
+
+THRESHOLD_RATE = 0.0005
+"""Share of held-out harmless examples that may reach a finding's threshold: an hour of talk has about 900 turns, so
+this is about one false alarm in two hours before the rules are asked."""
+
+LOWEST_THRESHOLD = 0.5
+
+
+def train(data: Path | None, out: Path, *, name: str) -> Card:
+    """Train, calibrate on held-out folds, write.
+
+    Args:
+        data: a lab's folder; None: only the project's examples.
+        out: folder for the model.
+        name: what findings cite.
+
+    Raises:
+        DocumentError: unreadable examples.
+    """
+    sources = [(OWN, own_examples(), "Apache-2.0, written for this project")]
+    if data is not None:
+        sources += [(path, lab_examples(path), "the laboratory's own data") for path in lab_files(data)]
+    return train_examples(sources, out, name=name)
+
+
+def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path, *, name: str) -> Card:
+    """:func:`train` on examples at hand; ``sources`` are path, examples and licence."""
+    examples = [example for _, found, _ in sources for example in found]
+    items = shown(examples, folds(examples))
+    labels = [item.label for item in items[: len(examples)]]
+    numbered = numbers([item.turns for item in items])
+    products = kernel(numbered)
+    scores = held_out(items, products, len(examples))
+    slope, offset = calibrated(scores, labels, PRIOR)
+    uncalibrated = fit(numbered, [item.label for item in items], [item.weight for item in items], products)
+    classifier = replace(uncalibrated, slope=slope, offset=offset)
+    probabilities = softmax(slope * scores + offset)
+    card = Card(
+        schema="voiceman.language-model/1",
+        name=name,
+        classes=list(CLASSES),
+        features=features.VERSION,
+        encoder=encoder_version(),
+        sizes=list(SIZES),
+        prior=PRIOR,
+        thresholds=_thresholds(probabilities, labels),
+        trained_on=[_source(path, found, licence) for path, found, licence in sources],
+        measured=_measured(probabilities, labels),
+        arrays_sha256="",
+    )
+    return write_model(out, classifier, card)
+
+
+def _thresholds(probabilities: NDArray[np.float64], labels: list[str]) -> dict[str, float]:
+    """For each group the probability that only :data:`THRESHOLD_RATE` of the harmless examples reach in any group.
+
+    A quantile beyond the sample (fewer than 1 / rate harmless examples) is the highest seen. Those examples are mostly
+    hard negatives; ordinary talk reaches much less (``bench/README.md``).
+    """
+    harmless = probabilities[[label == HARMLESS for label in labels]][:, :-1]
+    found = {}
+    for column, group in enumerate(GROUPS):
+        highest = np.sort(harmless[:, column])[::-1]
+        allowed = int(THRESHOLD_RATE * len(highest) / 3)
+        edge = float(highest[allowed]) if len(highest) else LOWEST_THRESHOLD
+        found[group] = round(max(LOWEST_THRESHOLD, edge), 4)
+    return found
+
+
+def _source(path: Path, examples: list[Example], licence: str) -> Source:
+    files = sorted(path.glob("*.tsv")) + sorted(TAXONOMY.glob("*.yaml")) if path == OWN else [path]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(item.read_bytes()).digest() for item in files)).hexdigest()
+    harmful = sum(1 for example in examples if example.labels)
+    return Source(name=path.name, sha256=digest, examples=len(examples), harmful=harmful, licence=licence)
+
+
+def _measured(probabilities: NDArray[np.float64], labels: list[str]) -> dict[str, float]:
+    """Precision, recall and F1 of each group on held-out folds (most probable class), and the macro average."""
+    predicted = [CLASSES[index] for index in probabilities.argmax(axis=1)]
+    pairs = list(zip(labels, predicted, strict=True))
+    found: dict[str, float] = {}
+    scores = []
+    for group in GROUPS:
+        true = sum(1 for label, guess in pairs if label == guess == group)
+        given = sum(1 for _, guess in pairs if guess == group)
+        there = sum(1 for label, _ in pairs if label == group)
+        if there:
+            scores.append(2 * true / (given + there))
+            found[f"f1.{group}"] = round(scores[-1], 3)
+    harmless = [guess for label, guess in pairs if label == HARMLESS]
+    found["f1.macro"] = round(float(np.mean(scores)), 3)
+    found["harmless.flagged"] = round(sum(guess != HARMLESS for guess in harmless) / max(1, len(harmless)), 4)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when a model was written, 2 when the data can't be used."""
+    parser = argparse.ArgumentParser(prog="make train", description="Make a language model.")
+    parser.add_argument("--data", type=Path, help="folder of labelled dialogues; without it: the shipped model")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="folder for the model")
+    parser.add_argument("--name", default=None, help="what findings cite (default: voiceman-language, or lab-language)")
+    chosen = parser.parse_args(arguments)
+    try:
+        name = chosen.name or ("voiceman-language" if chosen.data is None else "lab-language")
+        card = train(chosen.data, chosen.out, name=name)
+    except VoiceManError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(json.dumps({"model": str(chosen.out), "id": card.id, "measured": card.measured}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
