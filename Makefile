@@ -35,7 +35,7 @@ demo: env ## the main job from nothing: stack, drop, transcripts, PDF reports (A
 	@bash tools/demo.sh "$(AUDIO)"
 
 test: env ## everything the tests need, then the tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadscope
 
 lint: env lock-check ## ruff, mypy --strict, lock not stale
 	@$(VENV)/bin/ruff check .
@@ -51,9 +51,34 @@ lock-check: $(UV) ## fail when a lock does not fit its .in file
 bench: env ## benchmarks; figures beside a baseline measured in the same run
 	@PYTHONPATH=. $(PY) -W ignore bench/pipeline.py
 
+RUNS ?= 16
+N    ?= 10000
+
+bench-faults: env ## kill, damage and confuse a running job, RUNS=n times in turn (45 s a run)
+	@PYTHONPATH=. $(PY) -W ignore -m bench.faults --runs $(RUNS) $(ARGS)
+
+bench-intake: env ## a listing of a million keys; seconds from a drop to its run (three stacks in turn, 6 minutes)
+	@PYTHONPATH=. $(PY) -W ignore bench/listing.py
+	@PYTHONPATH=. $(PY) -W ignore bench/intake.py $(ARGS)
+
+bench-scale: env ## a job of N=10000 recordings with a fake engine: CPU seconds and memory of the pipeline itself
+	@PYTHONPATH=. $(PY) -W ignore -m bench.scale --recordings $(N) $(ARGS)
+
+bench-celery: env ## two Celery workers and a Redis (apt: redis-server), one worker killed in the middle of its tasks
+	@PYTHONPATH=. $(PY) -W ignore -m bench.celery_run $(ARGS)
+
+bench-analysis: env ## CPU seconds and memory of an analysis: calls of 10 and 70 minutes, one core
+	@PYTHONPATH=. $(PY) -W ignore bench/analysis.py $(ARGS)
+
+bench-service: env ## files per hour: models loaded for each batch against the resident service
+	@PYTHONPATH=. $(PY) -W ignore bench/service.py $(ARGS)
+
 eval: env ## accuracy on labelled data: make eval DATA=dir OUT=file.json
 	@test -n "$(DATA)" || { echo "Name the data: make eval DATA=dir OUT=file.json" >&2; exit 2; }
-	@PYTHONPATH=. $(PY) -W ignore eval/speech.py --data "$(DATA)" $(if $(OUT),--out "$(OUT)")
+	@PYTHONPATH=. $(PY) -W ignore -m eval --data "$(DATA)" $(if $(OUT),--out "$(OUT)") $(ARGS)
+
+train: env ## a model from labelled data: make train DATA=dir OUT=dir; dialogues make a language model (without both: the one that ships), speech (manifest.tsv) an emotion model
+	@PYTHONPATH=. $(PY) -W ignore -m include.forensic.$(if $(wildcard $(DATA)/manifest.tsv),emotion_train,train) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
 
 samples: env ## make the sample calls again (needs flite)
 	@PYTHONPATH=. $(PY) samples/make_samples.py
@@ -61,4 +86,4 @@ samples: env ## make the sample calls again (needs flite)
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench eval samples schemas
+.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-analysis bench-service eval train samples schemas

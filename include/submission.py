@@ -6,7 +6,7 @@ import hashlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -22,7 +22,7 @@ from include.errors import (
     InvalidNameError,
     SettingsError,
 )
-from include.manifest import State, check_file_name, check_job_id, check_language, safe_name
+from include.manifest import Redo, State, check_file_name, check_job_id, check_language, safe_name
 from include.pipeline.client import AirflowClient
 from include.settings import get_settings
 from include.storage import Store, layout, open_store
@@ -55,7 +55,7 @@ def client() -> AirflowClient:
     return AirflowClient(settings.ui_url, login.user, login.password)
 
 
-def collect(paths: Sequence[Path]) -> dict[str, Path]:
+def collect(paths: Sequence[Path] | None) -> dict[str, Path]:
     """Name → file of everything to submit; folders give the files directly in them, hidden ones left out.
 
     Raises:
@@ -63,7 +63,7 @@ def collect(paths: Sequence[Path]) -> dict[str, Path]:
         DuplicateRecordingError: two files have the same name.
     """
     files: list[Path] = []
-    for path in paths:
+    for path in paths or ():
         if path.is_dir():
             files += sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
         elif path.is_file():
@@ -71,7 +71,8 @@ def collect(paths: Sequence[Path]) -> dict[str, Path]:
         else:
             raise InputError(f"{path} is not a file or folder; check the path.")
     if not files:
-        raise EmptyJobError(f"There are no files in {', '.join(map(str, paths))}; give recordings.")
+        where = f"in {', '.join(map(str, paths))}" if paths else "to submit"
+        raise EmptyJobError(f"There are no files {where}; give recordings.")
     names: dict[str, Path] = {}
     for file in files:
         if not file.name.isprintable():
@@ -82,7 +83,7 @@ def collect(paths: Sequence[Path]) -> dict[str, Path]:
     return names
 
 
-def check(job_id: str, language: str, priority: str) -> None:
+def check(job_id: str, language: str, priority: str, redo: str, emotion: str = "default") -> None:
     """Refuse a wrong job before anything is uploaded.
 
     Raises:
@@ -92,13 +93,23 @@ def check(job_id: str, language: str, priority: str) -> None:
     check_language(language)
     if priority not in ("normal", "urgent"):
         raise InvalidJobError(f"The priority {priority!r} is not offered; use normal or urgent.")
+    if emotion not in ("default", "on", "off"):
+        raise InvalidJobError(f"The choice {emotion!r} for --emotion is not offered; use default, on or off.")
+    if redo not in get_args(Redo):
+        raise InvalidJobError(f"The choice {redo!r} for --redo is not offered; use one of {', '.join(get_args(Redo))}.")
 
 
-def submit(files: dict[str, Path], job_id: str, *, language: str, priority: str, console: Console) -> tuple[str, str]:
+def submit(files: dict[str, Path], job_id: str, *, console: Console, **options: str) -> tuple[str, str]:
     """Upload and start; returns the run's id and its page in the UI.
 
     Names that can't be kept are uploaded all the same: the pipeline refuses each with its reason and keeps it. A
     ``_HOLD`` marker keeps the intake from starting the job with other options before the upload is whole.
+
+    Args:
+        files: name → file; none when a job's recordings are only done again.
+        job_id: the job.
+        console: where progress is shown.
+        options: the trigger form's other fields (language, priority, models, redo, emotion).
 
     Raises:
         DuplicateRecordingError: another file of this name waits under ``incoming/`` already.
@@ -109,13 +120,14 @@ def submit(files: dict[str, Path], job_id: str, *, language: str, priority: str,
         airflow.wait_for_dag()
         for name, file in files.items():
             _refuse_other_waiting(store, file, layout.incoming_key(job_id, name))
-        store.write(layout.incoming_key(job_id, "_HOLD"), b"")  # the claim removes it
+        if files:
+            store.write(layout.incoming_key(job_id, "_HOLD"), b"")  # the claim removes it
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
         with Progress(*columns, console=console) as progress:
             for name, file in progress.track(files.items(), total=len(files), description="Uploading"):
                 store.upload(file, layout.incoming_key(job_id, name))
         run_id = f"submit__{job_id}__{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-        airflow.start(job_id, run_id, language=language, priority=priority)
+        airflow.start(job_id, run_id, **options)
         return run_id, airflow.link(run_id)
 
 
@@ -134,7 +146,11 @@ def follow(job_id: str, run_id: str, link: str, *, names: Collection[str], conso
     """
     started = time.monotonic()
     with client() as airflow, Live(console=console, refresh_per_second=4, transient=True) as live:
-        while (run := airflow.state(run_id)) not in ("success", "failed") or _taken_elsewhere(airflow, job_id):
+        while (
+            (run := airflow.state(run_id)) not in ("success", "failed")
+            or _taken_elsewhere(airflow, job_id)
+            or _more_to_come(job_id, run_id)
+        ):
             live.update(_progress(job_id, f"{job_id}: {time.monotonic() - started:.0f} s, run {run}"))
             time.sleep(1)
     store, rows, made = open_store(), state.recordings_of(job_id), state.artefacts(job_id)
@@ -148,7 +164,8 @@ def follow(job_id: str, run_id: str, link: str, *, names: Collection[str], conso
         result.print(f"Summary: {store.uri(summary)}", soft_wrap=True)
     result.print(f"Airflow: {link}", soft_wrap=True)
     result.print(f"Download: ./voiceman fetch {job_id} DIR", soft_wrap=True)
-    completed = {row.recording.name for row in rows.values() if row.state is State.COMPLETED}
+    done = [row.recording for row in rows.values() if row.state is State.COMPLETED]
+    completed = {one.received_name or one.name for one in done}
     return run == "success" and set(names) <= completed
 
 
@@ -156,6 +173,12 @@ def _taken_elsewhere(airflow: AirflowClient, job_id: str) -> bool:
     """True while another run that goes on owns a recording of the job (a drop was claimed by it)."""
     owners = {row.run_id for row in state.recordings_of(job_id).values() if not row.state.terminal}
     return any(airflow.state(owner) in ("queued", "running") for owner in owners)
+
+
+def _more_to_come(job_id: str, run_id: str) -> bool:
+    """True while files lie there that the run left for the next one: a run claims 1,000 at most."""
+    claimed = any(row.run_id == run_id for row in state.recordings_of(job_id).values())
+    return claimed and any(open_store().list(layout.incoming_prefix(job_id)))
 
 
 def _plain(text: str) -> str:
@@ -207,15 +230,16 @@ def fetch(job_id: str, folder: Path) -> list[Path]:
     """
     check_job_id(job_id)
     store = open_store()
-    digests = {
-        store.key(one.ref.uri): one.ref.sha256 for kinds in state.artefacts(job_id).values() for one in kinds.values()
-    }
+    made = [one for kinds in state.artefacts(job_id).values() for one in kinds.values()]
+    made += [one for replaced in state.replaced(job_id).values() for one in replaced]
+    digests = {store.key(one.ref.uri): one.ref.sha256 for one in made}
     for row in state.recordings_of(job_id).values():
         digests[layout.failed_key(job_id, row.recording.name)] = row.recording.sha256
     written: list[Path] = []
     for prefix in (layout.completed_key(job_id, ""), layout.failed_key(job_id, "")):
         for item in store.list(prefix):
-            target = folder / prefix.split("/")[0] / _local_name(item.key.removeprefix(prefix))
+            parts = item.key.removeprefix(prefix).split("/")
+            target = folder.joinpath(prefix.split("/")[0], *map(_local_name, parts))
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{hashlib.sha256(target.name.encode()).hexdigest()[:16]}.partial")
             data_digest = store.download(item.key, partial)

@@ -1,11 +1,13 @@
-"""Airflow cluster policy: an urgent job's tasks take the next free slot.
+"""Airflow cluster policy: an urgent job's tasks take the next free slot. And a start for tasks: what they all import.
 
-Airflow imports this module from the plugins folder. It runs inside the scheduler's transaction: no database
+Airflow imports this module from the plugins folder. The policy runs inside the scheduler's transaction: no database
 access, no heavy imports.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,12 +21,18 @@ URGENT_WEIGHT = 1000
 
 
 def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:
-    """Raise the priority weight of tasks whose run asks for ``priority: urgent``."""
+    """Raise the priority weight of tasks whose run asks for ``priority: urgent``; never that of reruns."""
     # read what is loaded already: a lazy load would open a session here
     run = dag_run if dag_run is not None else task_instance.__dict__.get("dag_run")
     if (
         run is not None
         and (run.conf or {}).get("priority") == "urgent"
+        and task_instance.dag_id == "process"
         and task_instance.priority_weight < URGENT_WEIGHT
     ):
         task_instance.priority_weight += URGENT_WEIGHT
+
+
+# Tasks and DAG parses are forked from these: what is imported here, once, none of them imports again.
+if {"scheduler", "celery", "dag-processor"} & set(sys.argv[1:3]):
+    importlib.import_module("include.pipeline.tasks")

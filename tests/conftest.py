@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Airflow reads these when it is first imported; nothing of it may touch the user's own AIRFLOW_HOME
 _AIRFLOW_HOME = tempfile.mkdtemp(prefix="voiceman-airflow-")
@@ -18,12 +19,39 @@ os.environ["AIRFLOW_CONFIG"] = str(Path(__file__).parent.parent / "airflow.cfg")
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent.parent / "dags")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).parent.parent / "plugins")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
+# pytest-xdist gives its workers a width of 80; rich would read it once, when the command line is imported
+os.environ.pop("COLUMNS", None)
 
 from include import local
 from include.settings import ROOT, get_settings
 from include.stt import install_base
+from tests.guard import guarded
 
 DEVELOPMENT_DATA = Path(os.environ.get("VOICEMAN_EVAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+_WITHOUT_THE_SHARED_STACK = (
+    "test_confirm.py", "test_faults.py", "test_local_stack.py", "test_odd_audio.py", "test_service.py",
+    "test_stream.py", "test_transcribe.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """Two processes share the tests: all that use the shared stack go to one, each other file to one as a whole.
+
+    (`--dist loadgroup` of pytest-xdist 3.8 does nothing under pytest 9.2, whose items have no `_nodeid`.)
+    """
+
+    class ByStack(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            shared = file.startswith(("tests/e2e/", "tests/integration/")) and not file.endswith(
+                _WITHOUT_THE_SHARED_STACK
+            )
+            return "stack" if shared else file
+
+    return ByStack(config, log)
 
 
 def pytest_sessionfinish() -> None:
@@ -63,7 +91,8 @@ def stack_home(models: Path) -> Iterator[Path]:
             [ROOT / "voiceman", "up"], env=environment, capture_output=True, text=True, timeout=300
         )
         assert started.returncode == 0, started.stderr
-        yield home
+        with guarded(home):
+            yield home
     finally:
         ended = subprocess.run(
             [ROOT / "voiceman", "down"], env=environment, capture_output=True, text=True, timeout=120

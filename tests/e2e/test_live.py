@@ -6,7 +6,6 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from include import local, state
 from include.manifest import State
 from include.pipeline.client import AirflowClient
 from include.settings import ROOT, get_settings
-from include.storage import Store, layout, open_store
-from include.submission import client
+from include.storage import Store, layout
 
 pytestmark = pytest.mark.e2e
 
@@ -37,17 +35,6 @@ def pdf_text(data: bytes) -> str:
 @pytest.fixture(scope="module")
 def job() -> str:
     return f"e2e-{uuid.uuid4().hex[:6]}"
-
-
-@pytest.fixture
-def store(stack: Path) -> Store:
-    return open_store()
-
-
-@pytest.fixture
-def airflow(stack: Path) -> Iterator[AirflowClient]:
-    with client() as session:
-        yield session
 
 
 def test_submit_and_wait(store: Store, airflow: AirflowClient, job: str, tmp_path: Path) -> None:
@@ -79,7 +66,8 @@ def test_the_reports_hold_the_words_and_the_findings(store: Store, job: str) -> 
     assert "조건부 협박" in korean
     assert "I will kill you" in korean
     money = pdf_text(store.read(layout.completed_key(job, "extortion_stereo_report.en.pdf")))
-    assert "five thousand dollars" in money
+    # int8 arithmetic differs between processors: Whisper writes the number in words on some, in digits on others
+    assert "five thousand dollars" in money or "$5,000" in money
     assert "Extortion" in money
     harmless = json.loads(store.read(layout.completed_key(job, "booking_forensic.json")))
     assert harmless["findings"] == []

@@ -1,19 +1,27 @@
 """A job's life without a scheduler: claim, plan, stages, summary and gate on the real store, database and weights."""
 
+import hashlib
+import io
 import json
+import signal
 import subprocess
+import sys
 import uuid
+import wave
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include import pipeline, state, stt
-from include.errors import EmptyJobError, JobFailedError, StorageError
-from include.manifest import Job, State
-from include.pipeline import TaskRun
-from include.pipeline import stages as stages_module
-from include.pipeline.drop import look
+from include.errors import EmptyJobError, InvalidJobError, JobFailedError, NotOwnerError, StorageError, ToolError
+from include.manifest import Batch, Job, State
+from include.pipeline import TaskRun, alone, claim
+from include.pipeline import stage as stage_module
+from include.pipeline.engines import RealEngines
+from include.pipeline.redo import NOTHING, Redoing
 from include.settings import ROOT, get_settings
 from include.state import Actor
 from include.storage import Store, layout, open_store
@@ -43,11 +51,11 @@ def drop(store: Store, job: Job, files: dict[str, bytes | Path]) -> None:
         store.client.put_object(Bucket=store.bucket, Key=f"incoming/{job.job_id}/{name}", Body=body)
 
 
-def work(store: Store, job: Job, run: TaskRun) -> dict[str, Any]:
+def work(store: Store, job: Job, run: TaskRun, redo: Redoing = NOTHING) -> dict[str, Any]:
     """Everything the DAG does, in its order; returns the summary."""
-    manifest = pipeline.claim_job(store, job, run)
-    for batch in pipeline.plan_run(store, manifest, run):
-        pipeline.transcribe_batch(store, batch, job.language, run)
+    manifest = pipeline.claim_job(store, job, run, redo=redo)
+    for batch in pipeline.plan_run(store, manifest, run, fresh=redo.what == "all"):
+        pipeline.transcribe_batch(store, batch, run)
         pipeline.analyze_batch(store, batch, run)
         pipeline.report_batch(store, batch, run)
     summary = pipeline.summarize_job(store, pipeline.reconcile(store, manifest, run), run)
@@ -61,7 +69,7 @@ def work(store: Store, job: Job, run: TaskRun) -> dict[str, Any]:
 
 
 def states(summary: dict[str, Any]) -> dict[str, str]:
-    return {one["file_id"]: one["state"] + ":" + one.get("error", {}).get("code", "") for one in summary["recordings"]}
+    return {one["file_id"]: one["state"] + ":" + (one["error"] or {}).get("code", "") for one in summary["recordings"]}
 
 
 def audio(path: Path, source: str, *options: str) -> Path:
@@ -99,14 +107,17 @@ def test_bad_input_fails_alone_and_nothing_is_lost(store: Store, tmp_path: Path)
         "empty": "FAILED:audio",
         "text": "FAILED:audio",
         "cut": "FAILED:audio",
-        "silence": "FAILED:no_speech",
-        "short": "FAILED:no_speech",
+        "silence": "COMPLETED:",
+        "short": "COMPLETED:",
         twin_id: "FAILED:duplicate_recording",
         long_id: "FAILED:invalid_name",
         nested_id: "FAILED:invalid_name",
     }
-    assert summary["totals"]["by_state"] == {"COMPLETED": 3, "FAILED": 8}
-    assert summary["gate"].startswith("8 of 11 recordings failed: ")
+    assert summary["totals"]["by_state"] == {"COMPLETED": 5, "FAILED": 6}
+    assert summary["gate"].startswith("6 of 11 recordings failed: ")
+    notes = {entry["file_id"]: entry["notes"] for entry in summary["recordings"]}
+    assert notes["silence"][0].startswith("no text: ")
+    assert notes["good"] == []
     # nothing is lost: incoming is empty, every dropped byte is an original, failures carry theirs and their reason
     assert list(store.list(f"incoming/{job.job_id}/")) == []
     originals = {item.key: store.sha256(item.key) for item in store.list(f"originals/{job.job_id}/")}
@@ -120,6 +131,31 @@ def test_bad_input_fails_alone_and_nothing_is_lost(store: Store, tmp_path: Path)
             assert store.sha256(layout.failed_key(job.job_id, entry["name"])) == entry["sha256"]
     leftovers = {item.key for item in store.list(f"processing/{job.job_id}/")}
     assert leftovers == {layout.manifest_key(job.job_id, run_of(job).run_id)}
+
+
+def test_the_same_sound_in_other_containers(store: Store, tmp_path: Path) -> None:
+    remux, copy = tmp_path / "remux.mov", tmp_path / "copy.mp3"
+    for target, how in ((remux, ["-c", "copy"]), (copy, ["-c:a", "libmp3lame", "-b:a", "64k"])):
+        subprocess.run(["ffmpeg", "-v", "error", "-i", SAMPLE, *how, target], check=True)
+    first, job = new_job("en"), new_job("en")
+    drop(store, first, {"call.m4a": SAMPLE})
+    (original,) = work(store, first, run_of(first))["recordings"]
+    drop(store, job, {"remux.mov": remux, "copy.mp3": copy})
+    summary = work(store, job, run_of(job))
+    found = {entry["file_id"]: entry for entry in summary["recordings"]}
+    assert states(summary) == {"remux": "COMPLETED:", "copy": "COMPLETED:"}
+    # the very same samples: its transcript is taken, and said to be another file's
+    assert found["remux"]["cache_hits"] == ["transcript.json"]
+    assert original["sha256"] in found["remux"]["notes"][0]
+    made = json.loads(store.read(layout.completed_key(job.job_id, "remux_transcript.json")))
+    assert made["recording"]["sha256"] == found["remux"]["sha256"] != original["sha256"]
+    assert made["engine"]["transcribed_as"] == original["sha256"]
+    # encoded anew: it only sounds alike, has a transcript of its own, and is named
+    assert found["copy"]["cache_hits"] == []
+    assert found["copy"]["notes"] == []
+    names = {(one["job_id"], one["file_id"]) for one in found["copy"]["related"]}
+    assert (first.job_id, "call") in names
+    assert all(one["similarity"] >= 0.66 for one in found["copy"]["related"])
 
 
 def test_artefacts_of_a_completed_recording(store: Store) -> None:
@@ -136,9 +172,11 @@ def test_artefacts_of_a_completed_recording(store: Store) -> None:
         assert ref["uri"] == f"s3://{store.bucket}/completed/{job.job_id}/call_{kind}"
         assert store.sha256(store.key(ref["uri"])) == ref["sha256"]
     analysis = json.loads(store.read(layout.completed_key(job.job_id, "call_forensic.json")))
-    assert [finding["category"] for finding in analysis["findings"]] == ["THREAT.CONDITIONAL"]
-    assert "i will kill you" in analysis["findings"][0]["span"]["text"].lower()
-    assert analysis["emotion"]["measured"] is False
+    (finding,) = [one for one in analysis["findings"] if one["category"] == "THREAT.CONDITIONAL"]
+    assert "i will kill you" in finding["span"]["text"].lower()
+    assert finding["confirmation"]["measured"] is True  # decoded again by the task that transcribed
+    assert len(finding["confirmation"]["decodings"][0]["variants"]) == 2
+    assert analysis["emotion"]["turns"]["measured"] is False
     assert analysis["stress"]["measured"] is False
 
 
@@ -162,21 +200,115 @@ def test_a_second_run_does_nothing_twice(store: Store, monkeypatch: pytest.Monke
     assert (summary["gate"], summary["totals"]["cache_hits"]) == ("green", 1)
 
 
-def test_other_contents_under_a_finished_name_are_refused_not_overwritten(store: Store) -> None:
+def test_other_contents_under_a_known_name_are_a_revision(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": SAMPLE})
+    first = work(store, job, run_of(job))
+    before = {one: store.sha256(store.key(ref["uri"])) for one, ref in first["recordings"][0]["artefacts"].items()}
+    original = store.sha256(layout.original_key(job.job_id, "call.m4a"))
+    drop(store, job, {"call.m4a": ROOT / "samples" / "booking.m4a"})
+    summary = work(store, job, run_of(job, 2))
+    assert states(summary) == {"call": "COMPLETED:", "call~r2": "COMPLETED:"}
+    assert summary["gate"] == "green"
+    assert store.sha256(layout.original_key(job.job_id, "call.m4a")) == original
+    assert store.sha256(layout.original_key(job.job_id, "call~r2.m4a")) == stt.file_sha256(
+        ROOT / "samples" / "booking.m4a"
+    )
+    for kind, digest in before.items():  # nothing of the first was overwritten
+        assert store.sha256(layout.completed_key(job.job_id, f"call_{kind}")) == digest
+    row = state.recordings_of(job.job_id)["call~r2"].recording
+    assert (row.received_name, row.revision) == ("call.m4a", 2)
+    # the same revision again is known; a third content is the third revision
+    drop(store, job, {"call.m4a": ROOT / "samples" / "booking.m4a"})
+    assert pipeline.load_manifest(store, pipeline.claim_job(store, job, run_of(job, 3))).recordings == ()
+    drop(store, job, {"call.m4a": ROOT / "samples" / "extortion_stereo.m4a"})
+    pipeline.claim_job(store, job, run_of(job, 4))
+    assert set(state.recordings_of(job.job_id)) == {"call", "call~r2", "call~r3"}
+
+
+def test_a_manifest_in_the_drop_is_checked(store: Store) -> None:
+    job = new_job("auto")
+    listed = [
+        {"name": "good.m4a", "sha256": stt.file_sha256(SAMPLE), "language": "en"},
+        {"name": "wrong.m4a", "sha256": "0" * 64},
+        {"name": "never came.m4a", "sha256": "1" * 64},
+    ]
+    drop(store, job, {
+        "manifest.json": json.dumps({"files": listed}).encode(), "good.m4a": SAMPLE,
+        "wrong.m4a": ROOT / "samples" / "booking.m4a", "unlisted.m4a": ROOT / "samples" / "extortion_stereo.m4a",
+    })  # fmt: skip
+    run = run_of(job)
+    reference = pipeline.claim_job(store, job, run)
+    manifest = pipeline.load_manifest(store, reference)
+    assert manifest.missing == ("never came.m4a",)
+    rows = state.recordings_of(job.job_id)
+    assert rows["good"].recording.language == "en"
+    (wrong,) = [row for key, row in rows.items() if key.startswith("wrong~")]
+    assert (wrong.state, wrong.error_code) == (State.FAILED, "delivery")
+    assert "manifest.json lists it with 0000" in (wrong.error_message or "")
+    assert store.sha256(layout.failed_key(job.job_id, wrong.recording.name)) == wrong.recording.sha256
+    assert rows["unlisted"].state is State.PENDING
+    batches = pipeline.plan_run(store, reference, run)
+    assert [(one.language, one.file_ids) for one in batches] == [("auto", ("unlisted",)), ("en", ("good",))]
+    assert store.exists(layout.original_key(job.job_id, "manifest.json"))
+
+
+def test_another_prefix(store: Store) -> None:
+    job, folder = new_job("en"), f"upload-{uuid.uuid4().hex[:8]}"
+    for name in ("2026-a.m4a", "2026-b.m4a", "2025-c.m4a"):
+        store.client.put_object(Bucket=store.bucket, Key=f"incoming/{folder}/{name}", Body=name.encode())
+    pipeline.claim_job(store, job, run_of(job), prefix=f"incoming/{folder}/2026-")
+    assert set(state.recordings_of(job.job_id)) == {"2026-a", "2026-b"}
+    assert [one.key for one in store.list(f"incoming/{folder}/")] == [f"incoming/{folder}/2025-c.m4a"]
+
+
+def test_redo(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = new_job("en")
+    drop(store, job, {"good.m4a": SAMPLE, "bad.m4a": b"not audio"})
+    first = work(store, job, run_of(job))
+    results = {key: store.sha256(store.key(ref["uri"])) for key, ref in _entry(first, "good")["artefacts"].items()}
+    assert work(store, job, run_of(job, 2))["run_id"].endswith("-2")  # nothing: both recordings stay the first run's
+    assert {row.run_id for row in state.recordings_of(job.job_id).values()} == {run_of(job).run_id}
+    again = work(store, job, run_of(job, 3), redo=Redoing("failed"))
+    assert "1 of 1 recordings failed" in again["gate"]
+    assert state.recordings_of(job.job_id)["good"].run_id == run_of(job).run_id
+    # outdated: not while the versions are today's; after an upgrade analysis and report, with the transcript kept
+    work(store, job, run_of(job, 4), redo=Redoing("outdated"))
+    assert state.recordings_of(job.job_id)["good"].run_id == run_of(job).run_id
+    monkeypatch.setattr(RealEngines, "analysis_digest", lambda _: "newer taxonomy ")
+    monkeypatch.setattr(RealEngines, "transcribers", lambda *_: pytest.fail("transcribed again"))
+    yesterday = (datetime.now(UTC) - timedelta(days=2), datetime.now(UTC) - timedelta(days=1))
+    work(store, job, run_of(job, 5), redo=Redoing("outdated", yesterday))
+    assert state.recordings_of(job.job_id)["good"].run_id == run_of(job).run_id
+    upgraded = run_of(job, 6)
+    manifest = pipeline.claim_job(store, job, upgraded, redo=Redoing("outdated"))
+    assert state.recordings_of(job.job_id)["good"].state is State.FORENSIC_QUEUE
+    batches = pipeline.plan_run(store, manifest, upgraded)
+    (batch,) = [one for one in batches if "good" in one.file_ids]
+    pipeline.analyze_batch(store, batch, upgraded)
+    pipeline.report_batch(store, batch, upgraded)
+    assert state.recordings_of(job.job_id)["good"].state is State.COMPLETED
+    # what was completed before is put aside, byte for byte, and known to the database
+    kept = {one.kind: one.ref for one in state.replaced(job.job_id)["good"]}
+    assert {kind: ref.sha256 for kind, ref in kept.items()} == results
+    assert all("/superseded/" in ref.uri and store.sha256(store.key(ref.uri)) == ref.sha256 for ref in kept.values())
+    assert store.sha256(layout.completed_key(job.job_id, "good_transcript.json")) == results["transcript.json"]
+
+
+def test_redo_all_takes_nothing_from_the_cache(store: Store) -> None:
     job = new_job("en")
     drop(store, job, {"call.m4a": SAMPLE})
     work(store, job, run_of(job))
-    before = store.sha256(layout.original_key(job.job_id, "call.m4a"))
-    drop(store, job, {"call.m4a": ROOT / "samples" / "booking.m4a"})
-    summary = work(store, job, run_of(job, 2))
-    assert store.sha256(layout.original_key(job.job_id, "call.m4a")) == before
-    assert summary["totals"]["by_state"] == {"COMPLETED": 1, "FAILED": 1}
-    (refused,) = [one for one in summary["recordings"] if one["state"] == "FAILED"]
-    assert "already has a recording named 'call.m4a' with other contents" in refused["error"]["message"]
-    assert "duplicate_recording" in summary["gate"]
-    # refused a second time: the second run is red, too
-    drop(store, job, {"call.m4a": ROOT / "samples" / "booking.m4a"})
-    assert "1 of 1 recordings failed" in work(store, job, run_of(job, 3))["gate"]
+    summary = work(store, job, run_of(job, 2), redo=Redoing("all"))
+    assert (summary["gate"], summary["totals"]["cache_hits"]) == ("green", 0)
+    made = state.artefacts(job.job_id, "call")["call"]["transcript.json"]
+    assert made.device_s is not None
+    assert made.device_s > 0
+
+
+def _entry(summary: dict[str, Any], file_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in summary["recordings"] if one["file_id"] == file_id)
+    return found
 
 
 def test_a_failed_recording_dropped_again_is_taken_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,29 +332,262 @@ def test_a_failed_recording_dropped_again_is_taken_up(store: Store, monkeypatch:
 def test_an_unexpected_error_is_tried_again_then_failed_without_its_text(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("VOICEMAN_ENGINES", "tests.integration.bad_engines:BadEngines")
+    get_settings.cache_clear()
     job = new_job("en")
-    drop(store, job, {"a.m4a": SAMPLE, "b.m4a": ROOT / "samples" / "booking.m4a"})
+    drop(store, job, {"breaks.m4a": SAMPLE, "b.m4a": ROOT / "samples" / "booking.m4a"})
     first, last = run_of(job), run_of(job, last_try=True)
     manifest = pipeline.claim_job(store, job, first)
     (batch,) = pipeline.plan_run(store, manifest, first)
-    real = stt.Transcriber.transcribe
-
-    def breaks(self: stt.Transcriber, path: Path, *, language: str, name: str) -> stt.Transcript:
-        if name == "a.m4a":
-            raise RuntimeError("what was said in confidence")
-        return real(self, path, language=language, name=name)
-
-    monkeypatch.setattr(stt.Transcriber, "transcribe", breaks)
-    # another language setting keeps the cached transcripts of other tests out
     with pytest.raises(RuntimeError):
-        pipeline.transcribe_batch(store, batch, "ko", first)
+        pipeline.transcribe_batch(store, batch, first)
     rows = state.recordings_of(job.job_id)
-    assert (rows["a"].state, rows["b"].state) == (State.STT_PROCESSING, State.FORENSIC_QUEUE)
-    assert pipeline.transcribe_batch(store, batch, "ko", last) == 1
-    row = state.recordings_of(job.job_id)["a"]
+    assert (rows["breaks"].state, rows["b"].state) == (State.STT_PROCESSING, State.FORENSIC_QUEUE)
+    assert rows["breaks"].let_go  # the process lived on: it is no suspect
+    assert pipeline.transcribe_batch(store, batch, last) == 1
+    row = state.recordings_of(job.job_id)["breaks"]
     assert (row.state, row.error_code) == (State.FAILED, "unexpected")
     assert "RuntimeError while in transcribe" in (row.error_message or "")
-    assert "confidence" not in store.read(layout.failed_error_key(job.job_id, "a")).decode()
+    assert "confidence" not in store.read(layout.failed_error_key(job.job_id, "breaks")).decode()
+
+
+def first_try(batch: Batch, run: TaskRun) -> None:
+    """Transcribe in a process of its own, which must be killed by what the engines do."""
+    code = (
+        "import sys\nfrom include import pipeline\nfrom include.manifest import Batch\n"
+        "from include.pipeline import TaskRun\nfrom include.state import Actor\n"
+        "from include.storage import open_store\n"
+        "run = TaskRun(Actor(sys.argv[2], 1, 'test'), False, run_is_over=lambda _: True)\n"
+        "pipeline.transcribe_batch(open_store(), Batch.model_validate_json(sys.argv[1]), run)\n"
+    )
+    command = [sys.executable, "-c", code, batch.model_dump_json(), run.run_id]
+    died = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+
+
+def test_a_recording_that_kills_its_process_fails_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEMAN_ENGINES", "tests.integration.bad_engines:BadEngines")
+    get_settings.cache_clear()
+    job = new_job("en")
+    booking = ROOT / "samples" / "booking.m4a"
+    drop(store, job, {"a.m4a": SAMPLE, "kills.m4a": booking, "z.m4a": booking})
+    run = run_of(job)
+    (batch,) = pipeline.plan_run(store, pipeline.claim_job(store, job, run), run, fresh=True)
+    first_try(batch, run)
+    assert state.recordings_of(job.job_id)["kills"].state is State.STT_PROCESSING
+    # what Airflow's supervisor gives to a task's process
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "airflow-db-not-allowed:///")
+    second = replace(run, actor=Actor(run.run_id, 2, "test"))
+    assert pipeline.transcribe_batch(store, batch, second) == 2
+    rows = state.recordings_of(job.job_id)
+    assert {key: (row.state, row.error_code) for key, row in rows.items()} == {
+        "a": (State.FORENSIC_QUEUE, None),
+        "kills": (State.FAILED, "killed"),
+        "z": (State.FORENSIC_QUEUE, None),
+    }
+    assert "the second time with this recording alone" in (rows["kills"].error_message or "")
+
+
+def test_a_kill_at_recording_17_of_32_costs_one_recordings_work(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = tmp_path / "begun"
+    monkeypatch.setenv("VOICEMAN_ENGINES", "tests.integration.bad_engines:CountingEngines")
+    monkeypatch.setenv("VOICEMAN_COUNT", str(log))
+    monkeypatch.setenv("VOICEMAN_KILL_AT", "17")
+    monkeypatch.setenv("VOICEMAN_FAKE_S", "0")
+    get_settings.cache_clear()
+    job, mark = new_job("ko"), uuid.uuid4().bytes
+    calls: dict[str, bytes | Path] = {f"{number:02d}.wav": wav(bytes([number]) + mark) for number in range(32)}
+    drop(store, job, calls)
+    run = run_of(job)
+    pipeline.claim_job(store, job, run)
+    batch = Batch(
+        batch_id="b", job_id=job.job_id, file_ids=tuple(name[:2] for name in sorted(calls)), language="ko", model="base"
+    )
+    state.advance_all(job.job_id, State.PENDING, State.STT_QUEUE, run.actor)
+    first_try(batch, run)
+    states = [row.state for row in state.recordings_of(job.job_id).values()]
+    assert (states.count(State.FORENSIC_QUEUE), states.count(State.STT_PROCESSING)) == (16, 1)
+    second = replace(run, actor=Actor(run.run_id, 2, "test"))
+    assert pipeline.transcribe_batch(store, batch, second) == 32
+    begun = log.read_text().splitlines()
+    assert len(begun) == 33
+    assert {name for name in begun if begun.count(name) > 1} == {"16.wav"}
+
+
+def second_try(store: Store, name: str) -> tuple[Batch, TaskRun]:
+    """A batch of one recording that an earlier try was busy with when it was killed."""
+    job = new_job("en")
+    drop(store, job, {name: SAMPLE})
+    run = run_of(job)
+    (batch,) = pipeline.plan_run(store, pipeline.claim_job(store, job, run), run, fresh=True)
+    (row,) = state.recordings_of(job.job_id).values()
+    state.advance(row.recording, State.STT_PROCESSING, run.actor)
+    return batch, replace(run, actor=Actor(run.run_id, 2, "test"))
+
+
+def test_a_recording_that_hangs_is_ended_and_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEMAN_ENGINES", "tests.integration.bad_engines:BadEngines")
+    monkeypatch.setattr(alone, "_limit_s", lambda *_: 12.0)
+    get_settings.cache_clear()
+    batch, run = second_try(store, "hangs.m4a")
+    assert pipeline.transcribe_batch(store, batch, run) == 0
+    row = state.recordings_of(batch.job_id)["hangs"]
+    assert (row.state, row.error_code) == (State.FAILED, "killed")
+
+
+def test_a_task_that_is_cleared_blames_no_recording(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEMAN_ENGINES", "tests.integration.bad_engines:BadEngines")
+    get_settings.cache_clear()
+    batch, run = second_try(store, "ended.m4a")
+    with pytest.raises(ToolError, match="ended with -15"):
+        pipeline.transcribe_batch(store, batch, run)
+    assert state.recordings_of(batch.job_id)["ended"].state is State.STT_PROCESSING
+
+
+def test_an_orphans_artefact_replaces_nothing(store: Store) -> None:
+    batch, retry = second_try(store, "a.m4a")
+    recording = state.recordings_of(batch.job_id)["a"].recording
+    orphan = replace(retry, actor=Actor(retry.run_id, 1, "test")).actor
+    state.advance(recording, State.STT_PROCESSING, retry.actor)
+    stage_module.save(store, recording, "transcript.json", b"the retry's", "digest", actor=retry.actor)
+    with pytest.raises(NotOwnerError):
+        stage_module.save(store, recording, "transcript.json", b"the orphan's", "digest", actor=orphan)
+    made = state.artefacts(batch.job_id, "a")["a"]["transcript.json"]
+    with pytest.raises(NotOwnerError):  # also when it was taken over while the bytes were written
+        state.save_artefact(recording, replace(made, settings_digest="other"), orphan)
+    assert state.artefacts(batch.job_id, "a")["a"]["transcript.json"] == made
+    assert store.read(store.key(made.ref.uri)) == b"the retry's"
+
+
+def test_a_file_named_like_the_revision_that_another_becomes(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": b"first"})
+    pipeline.claim_job(store, job, run_of(job))
+    dropped = {"call.m4a": b"second", "call~r2.m4a": b"not a revision"}
+    drop(store, job, dict(dropped))
+    pipeline.claim_job(store, job, run_of(job, 2))
+    assert list(store.list(f"incoming/{job.job_id}/")) == []
+    kept = {store.sha256(item.key) for item in store.list(f"originals/{job.job_id}/")}
+    assert kept == {hashlib.sha256(data).hexdigest() for data in (b"first", *dropped.values())}
+    for row in state.recordings_of(job.job_id).values():  # each row has its own bytes
+        original = layout.original_key(job.job_id, row.recording.name)
+        assert store.sha256(original) == row.recording.sha256
+
+
+def test_what_a_manifest_promised_is_not_forgotten(store: Store) -> None:
+    job, late = new_job("auto"), ROOT / "samples" / "booking.m4a"
+    listed = [{"name": "a.m4a", "sha256": stt.file_sha256(SAMPLE)}]
+    listed.append({"name": "late.m4a", "sha256": stt.file_sha256(late), "language": "en"})
+    drop(store, job, {"manifest.json": json.dumps({"files": listed}).encode(), "a.m4a": SAMPLE})
+    for number in (1, 1, 2):  # claimed, the task cleared, and another run: still missing
+        manifest = pipeline.load_manifest(store, pipeline.claim_job(store, job, run_of(job, number)))
+        assert manifest.missing == ("late.m4a",)
+    drop(store, job, {"late.m4a": b"other bytes"})
+    pipeline.claim_job(store, job, run_of(job, 3))
+    (wrong,) = [row for row in state.recordings_of(job.job_id).values() if row.state is State.FAILED]
+    assert wrong.error_code == "delivery"
+    drop(store, job, {"late.m4a": late})
+    manifest = pipeline.load_manifest(store, pipeline.claim_job(store, job, run_of(job, 4)))
+    assert manifest.missing == ()
+    assert state.recordings_of(job.job_id)["late"].recording.language == "en"
+
+
+def test_a_broken_manifest_is_seen_and_stops_no_recording(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": SAMPLE, "manifest.json": b"{not json"})
+    summary = work(store, job, run_of(job))
+    assert states(summary) == {"a": "COMPLETED:"}
+    assert "is not a list of files" in summary["manifest_problem"]
+    assert "not checked against its list" in summary["gate"]
+    # the claim is cleared: what it found still holds
+    manifest = pipeline.load_manifest(store, pipeline.claim_job(store, job, run_of(job)))
+    assert manifest.problem == summary["manifest_problem"]
+
+
+def test_a_better_copy_of_a_listed_file_is_a_revision(store: Store) -> None:
+    job = new_job("en")
+    listed = [{"name": "a.m4a", "sha256": stt.file_sha256(SAMPLE)}]
+    drop(store, job, {"a.m4a": SAMPLE, "manifest.json": json.dumps({"files": listed}).encode()})
+    pipeline.claim_job(store, job, run_of(job))
+    drop(store, job, {"a.m4a": ROOT / "samples" / "booking.m4a"})  # what was promised has come: the list asks no more
+    pipeline.claim_job(store, job, run_of(job, 2))
+    assert {key: row.state for key, row in state.recordings_of(job.job_id).items()} == {
+        "a": State.PENDING, "a~r2": State.PENDING,
+    }  # fmt: skip
+
+
+def test_a_large_drop_is_claimed_run_by_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "MOST_FILES", 2)
+    job = new_job("en")
+    files: dict[str, bytes | Path] = {f"{number}.wav": bytes([number]) for number in range(5)}
+    listed = [{"name": name, "sha256": hashlib.sha256(bytes(data)).hexdigest()} for name, data in files.items()]  # type: ignore[arg-type]
+    drop(store, job, {**files, "manifest.json": json.dumps({"files": listed}).encode()})
+    owned = []
+    for number in (1, 1, 2, 3, 4):  # the first one's claim is cleared once: it takes no more than its share
+        run = replace(run_of(job, number), run_is_over=lambda _: False)
+        manifest = pipeline.load_manifest(store, pipeline.claim_job(store, job, run))
+        assert manifest.missing == ()
+        owned.append([one.file_id for one in manifest.recordings])
+    assert owned == [["0", "1"], ["0", "1"], ["2", "3"], ["4"], []]
+    assert list(store.list(f"incoming/{job.job_id}/")) == []
+
+
+def test_a_prefix_takes_nothing_of_another_job(store: Store) -> None:
+    job, other = new_job("en"), new_job("en")
+    drop(store, other, {"a.m4a": SAMPLE})
+    pipeline.claim_job(store, other, run_of(other))
+    drop(store, other, {"late.m4a": SAMPLE})
+    with pytest.raises(InvalidJobError, match="belongs to another job"):
+        pipeline.claim_job(store, job, run_of(job), prefix=f"incoming/{other.job_id}/")
+    held = f"folder-{uuid.uuid4().hex[:8]}"
+    for name in ("a.m4a", "_HOLD"):
+        store.client.put_object(Bucket=store.bucket, Key=f"incoming/{held}/{name}", Body=b"")
+    with pytest.raises(InvalidJobError):
+        pipeline.claim_job(store, job, run_of(job), prefix=f"incoming/{held}/")
+    assert store.exists(f"incoming/{other.job_id}/late.m4a")
+
+
+def test_a_marker_that_holds_bytes_is_kept(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"_READY": b"a recording that somebody named so"})
+    pipeline.claim_job(store, job, run_of(job))
+    assert store.read(layout.original_key(job.job_id, "_READY")) == b"a recording that somebody named so"
+    assert set(state.recordings_of(job.job_id)) == {"_READY"}
+
+
+def wav(samples: bytes) -> bytes:
+    """A second of silence that begins with these bytes."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(samples[: len(samples) // 2 * 2].ljust(16000, b"\0"))
+    return out.getvalue()
+
+
+def test_a_try_that_was_taken_for_dead_changes_nothing(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"a.m4a": SAMPLE})
+    run = run_of(job)
+    pipeline.plan_run(store, pipeline.claim_job(store, job, run), run)
+    recording = state.recordings_of(job.job_id)["a"].recording
+    orphan, retry = run.actor, replace(run.actor, try_number=2)
+    state.advance(recording, State.STT_PROCESSING, orphan)
+    state.advance(recording, State.STT_PROCESSING, retry)
+    for change in (
+        lambda: state.advance(recording, State.STT_PROCESSING, orphan),
+        lambda: state.advance(recording, State.FORENSIC_QUEUE, orphan, held=True),
+        lambda: state.fail(recording, orphan, code="x", message="x", held=True),
+        lambda: pipeline.fail_recording(store, recording, orphan, stage="s", code="x", message="x", held=True),
+    ):
+        with pytest.raises(NotOwnerError):
+            change()
+    state.advance(recording, State.FORENSIC_QUEUE, retry, held=True)
+    with pytest.raises(NotOwnerError):  # also once the retry is done with it
+        state.advance(recording, State.FORENSIC_QUEUE, orphan, held=True)
+    assert state.recordings_of(job.job_id)["a"].state is State.FORENSIC_QUEUE
+    assert not store.exists(layout.failed_error_key(job.job_id, "a"))
 
 
 def test_a_store_that_goes_away_fails_no_recording(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,10 +599,11 @@ def test_a_store_that_goes_away_fails_no_recording(store: Store, monkeypatch: py
     def away(*_: object, **__: object) -> None:
         raise StorageError("S3 could not be reached; check the store.")
 
-    monkeypatch.setattr(stages_module, "_done_before", away)
+    monkeypatch.setattr(stage_module, "made_before", away)
     with pytest.raises(StorageError):
-        pipeline.transcribe_batch(store, batch, "en", run)
-    assert state.recordings_of(job.job_id)["a"].state is State.STT_PROCESSING
+        pipeline.transcribe_batch(store, batch, run)
+    row = state.recordings_of(job.job_id)["a"]
+    assert (row.state, row.let_go) == (State.STT_PROCESSING, True)
 
 
 def test_a_working_copy_that_was_changed_is_noticed(store: Store) -> None:
@@ -247,7 +613,7 @@ def test_a_working_copy_that_was_changed_is_noticed(store: Store) -> None:
     manifest = pipeline.claim_job(store, job, run)
     (batch,) = pipeline.plan_run(store, manifest, run)
     store.write(layout.processing_key(job.job_id, "a.m4a"), b"tampered with")
-    pipeline.transcribe_batch(store, batch, "en", run)
+    pipeline.transcribe_batch(store, batch, run)
     row = state.recordings_of(job.job_id)["a"]
     if row.state is not State.FAILED:  # its transcript came from the cache: the analysis reads the audio
         pipeline.analyze_batch(store, batch, run)
@@ -309,9 +675,10 @@ def test_a_run_leaves_another_runs_recordings_alone(store: Store) -> None:
     first, second = run_of(job), run_of(job, 2)
     manifest = pipeline.claim_job(store, job, first)
     (batch,) = pipeline.plan_run(store, manifest, first)
-    pipeline.transcribe_batch(store, batch, "en", first)
+    pipeline.transcribe_batch(store, batch, first)
     drop(store, job, {"a.m4a": b"not audio at all"})
-    pipeline.plan_run(store, pipeline.claim_job(store, job, second), second)  # dropped again: the second run owns it
+    # dropped again: the second run owns it
+    pipeline.plan_run(store, pipeline.claim_job(store, job, second), second)
     assert pipeline.analyze_batch(store, batch, first) == 0
     pipeline.reconcile(store, manifest, first)
     row = state.recordings_of(job.job_id)["a"]
@@ -344,7 +711,7 @@ def test_a_damaged_original_is_named_and_stops_nobody(store: Store) -> None:
     manifest = pipeline.claim_job(store, job, run)
     (batch,) = pipeline.plan_run(store, manifest, run)
     store.write(layout.original_key(job.job_id, "a.m4a"), b"rotten")
-    assert pipeline.transcribe_batch(store, batch, "en", run) == 1
+    assert pipeline.transcribe_batch(store, batch, run) == 1
     reason = json.loads(store.read(layout.failed_error_key(job.job_id, "a")))
     assert reason["code"] == "audio"
     assert reason["original"]["verified"] is False
@@ -356,7 +723,7 @@ def test_what_is_missing_fails_alone_or_is_made_again(store: Store) -> None:
     drop(store, job, {"a.m4a": SAMPLE, "b.m4a": ROOT / "samples" / "booking.m4a"})
     run = run_of(job)
     (batch,) = pipeline.plan_run(store, pipeline.claim_job(store, job, run), run)
-    assert pipeline.transcribe_batch(store, batch, "en", run) == 2
+    assert pipeline.transcribe_batch(store, batch, run) == 2
     store.delete(layout.processing_key(job.job_id, "a_transcript.json"))
     store.delete(layout.processing_key(job.job_id, "b.m4a"))  # the working copy: made again from the original
     assert pipeline.analyze_batch(store, batch, run) == 1
@@ -385,13 +752,3 @@ def test_what_describes_a_drop_is_never_overwritten(store: Store) -> None:
         pipeline.claim_job(store, job, run_of(job, number))
     kept = [store.read(item.key) for item in store.list(f"originals/{job.job_id}/intake")]
     assert sorted(kept) == [b'{"case": 1}', b'{"case": 2}']
-
-
-def test_a_drop_in_the_making_is_held(store: Store) -> None:
-    job = new_job("en")
-    drop(store, job, {"_HOLD": b"", "_READY": b""})
-    assert job.job_id not in [one.job_id for one in look(store)]  # markers alone start nothing
-    drop(store, job, {"a.m4a": SAMPLE})
-    assert [one.held for one in look(store) if one.job_id == job.job_id] == [True]
-    pipeline.claim_job(store, job, run_of(job))
-    assert job.job_id not in [one.job_id for one in look(store)]

@@ -35,6 +35,7 @@ from include.local.postgres import _copy_programs, place_server
 from include.local.processes import stack_processes
 from include.local.secrets import StackSecrets, load_secrets
 from include.settings import ROOT, get_settings
+from tests.guard import guarded
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +49,8 @@ def home() -> Iterator[Path]:
     os.environ["VOICEMAN_HOME"] = str(path)
     get_settings.cache_clear()
     try:
-        yield path
+        with guarded(path):
+            yield path
         local.down()
         state = load_state(Layout(path))
         if state is not None:
@@ -114,7 +116,7 @@ def manager_pid(stack: StackInfo, state: StackState) -> int:
 
 def test_all_services_are_healthy(stack: StackInfo) -> None:
     assert [service.name for service in local.status()] == [
-        "postgres", "s3", "api-server", "dag-processor", "scheduler", "triggerer",
+        "postgres", "s3", "api-server", "dag-processor", "scheduler", "triggerer", "watchdog",
     ]  # fmt: skip
     assert {service.state for service in local.status()} == {"healthy"}
     assert not stack.already_up
@@ -176,7 +178,7 @@ def test_postgres_asks_for_passwords_and_keeps_the_roles_apart(state: StackState
 
 def test_airflow_asks_for_the_password_and_has_the_pool(stack: StackInfo) -> None:
     login = local.admin_credentials()
-    with httpx.Client(base_url=stack.ui_url, trust_env=False) as client:
+    with httpx.Client(base_url=stack.ui_url, trust_env=False, timeout=60) as client:
         assert client.get("/api/v2/pools/gpu").status_code == 401
         wrong = client.post("/auth/token", json={"username": login.user, "password": "wrong"})
         assert wrong.status_code == 401
@@ -281,7 +283,7 @@ def test_down_after_a_crash_leaves_nothing_and_state_survives(
         bystander.wait()
     again = local.up()
     assert not again.already_up
-    assert again.seconds < 60
+    assert again.seconds < 120
     after = load_state(Layout(stack.home))
     assert after is not None
     assert (after.stack_id, after.ports, after.prepared) == (state.stack_id, state.ports, state.prepared)

@@ -22,24 +22,26 @@ def prefix() -> str:
     return f"tests/{uuid.uuid4().hex}/"
 
 
-def test_a_move_is_copy_verify_delete(store: Store, prefix: str) -> None:
+def test_a_copy_is_verified(store: Store, prefix: str) -> None:
     ref = store.write(prefix + "a", b"bytes of a recording")
     assert ref.sha256 == hashlib.sha256(b"bytes of a recording").hexdigest()
-    assert store.move(prefix + "a", prefix + "b") == ref.sha256
-    assert not store.exists(prefix + "a")
+    assert store.copy(prefix + "a", prefix + "b") == ref.sha256
     assert store.read(prefix + "b", sha256=ref.sha256) == b"bytes of a recording"
+    with pytest.raises(MissingObjectError):
+        store.copy(prefix + "not there", prefix + "c")
 
 
-def test_a_repeated_move_is_recognised(store: Store, prefix: str) -> None:
-    ref = store.write(prefix + "a", b"x")
-    store.move(prefix + "a", prefix + "b", sha256=ref.sha256)
-    assert store.move(prefix + "a", prefix + "b", sha256=ref.sha256) == ref.sha256
+def test_several_are_deleted_at_once(store: Store, prefix: str) -> None:
+    for name in ("a", "b", "통화 <1> & '2'.m4a"):
+        store.write(prefix + name, b"x")
+    store.delete_all([prefix + "a", prefix + "통화 <1> & '2'.m4a", prefix + "was never there"])
+    assert [item.key for item in store.list(prefix)] == [prefix + "b"]
 
 
 def test_a_wrong_digest_keeps_the_source_and_removes_the_copy(store: Store, prefix: str) -> None:
     store.write(prefix + "a", b"tampered")
     with pytest.raises(DigestMismatchError):
-        store.move(prefix + "a", prefix + "b", sha256="0" * 64)
+        store.copy(prefix + "a", prefix + "b", sha256="0" * 64)
     assert store.exists(prefix + "a")
     assert not store.exists(prefix + "b")
     with pytest.raises(DigestMismatchError, match="was changed"):

@@ -61,23 +61,34 @@ def test_the_engine_can_be_found_again(threat: Transcript) -> None:
 def test_a_party_per_channel_gives_speakers(transcriber: Transcriber) -> None:
     call = transcriber.transcribe(ROOT / "samples" / "extortion_stereo.m4a", language="en")
     said = {s: plain(" ".join(g.text for g in call.segments if g.speaker == s)) for s in ("channel-1", "channel-2")}
-    assert "five thousand dollars" in said["channel-1"]
+    # int8 arithmetic differs between processors: the number comes in words on some, in digits on others
+    sums = [plain(f"send me {amount} by friday") for amount in ("five thousand dollars", "$5,000")]
+    assert any(one in said["channel-1"] for one in sums)
     assert "i do not have that kind of money" in said["channel-2"]
-    assert "five thousand dollars" not in said["channel-2"]
+    assert not any(one in said["channel-2"] for one in sums)
     assert call.language_source == "requested"
     assert isinstance(call.language_probability, NotMeasured)
     assert [s.start for s in call.segments] == sorted(s.start for s in call.segments)
 
 
-@pytest.mark.parametrize("source", ["anullsrc=r=16000:d=20", "anoisesrc=d=20:a=0.05:r=16000", "sine=f=440:d=20"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "anullsrc=r=16000:d=20",
+        "anoisesrc=d=20:a=0.05:r=16000:seed=1",
+        "anoisesrc=d=20:a=0.05:r=16000:seed=18",  # 3.4 s of this one pass for speech, and the encoder hears Nynorsk
+        "sine=f=440:d=20",
+    ],
+)
 def test_no_words_where_nobody_speaks(transcriber: Transcriber, tmp_path: Path, source: str) -> None:
     path = tmp_path / "quiet.wav"
     subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, str(path)], check=True)
     transcript = transcriber.transcribe(path)
     assert transcript.segments == []
     assert transcript.empty_reason is not None
-    assert "at least 1 s are needed" in transcript.empty_reason
+    assert "at least 0.5 s are needed" in transcript.empty_reason or "found no words" in transcript.empty_reason
     assert transcript.language == "und"
+    assert isinstance(transcript.language_probability, NotMeasured)
 
 
 def test_half_a_second_of_speech_is_not_transcribed(transcriber: Transcriber, tmp_path: Path) -> None:

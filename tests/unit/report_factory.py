@@ -13,13 +13,16 @@ from include.forensic import (
     CounterEvidence,
     Finding,
     Measure,
+    NotAnalysed,
     Scores,
+    SetAsidePassage,
     Span,
+    SpeakerVoice,
     TaxonomyInfo,
     TranscriptRef,
-    VoiceMeasures,
     Waveform,
 )
+from include.forensic.floor_timing import FloorMeasures
 from include.report import ReportFacts
 from include.stt import (
     Engine,
@@ -31,6 +34,8 @@ from include.stt import (
     Transcript,
     Word,
 )
+from include.stt.agreement import confirmation
+from include.stt.confirmation import Alternative, Variant
 
 SHA = hashlib.sha256(b"original").hexdigest()
 CATEGORIES = {
@@ -145,19 +150,51 @@ def _finding(number: int, index: int, transcript: Transcript) -> Finding:
             after=lines[index + 1].text if index + 1 < len(lines) else "",
         ),
         asr_confidence=segment.confidence,
-        confirmation=Confirmation(status="not_run", detail="no second decode in this version"),
+        confirmation=_confirmation(number, words, segment.start, transcript.language),
         counter_evidence=counter,
     )  # fmt: skip
 
 
-def _voice(speaker: str | None, base: float) -> VoiceMeasures:
+def _confirmation(number: int, words: str, start: float, language: str) -> Confirmation | NotMeasured:
+    """The first finding's words were heard again, the second's not, the third's were not decoded again."""
+    if number % 3 == 0:
+        return NotMeasured(reason="A second decode was not asked for.")
+    heard = words if number % 3 == 1 else "다른 말"
+    variants = [
+        Variant(
+            model="base", beam_size=beam, start=start, end=start + 4, text=f"… {heard} …", heard=heard, inserted=[],
+            agreement=1.0 if number % 3 == 1 else 0.1, avg_logprob=-0.3, no_speech_prob=0.01,
+            alternatives=[Alternative(text=heard, avg_logprob=-0.3)],
+        )
+        for beam in (5, 1)
+    ]  # fmt: skip
+    found = confirmation(start, start + 3, language, words.split(), variants)
+    status = "confirmed" if found.verdict == "confirmed" else "unconfirmed"
+    return Confirmation(status=status, detail=found.reason, decodings=[found])
+
+
+def _voice(speaker: str | None, base: float) -> SpeakerVoice:
     praat = "Praat 6.4 (parselmouth 0.4.6), autocorrelation, 75–500 Hz, 10 ms steps"
-    return VoiceMeasures(
+    none = NotMeasured(reason="Praat finds no such formant.")
+    return SpeakerVoice(
         speaker=speaker,
         voiced_s=Measure(value=31.2, unit="s", method=praat),
         f0_median_hz=Measure(value=base, unit="Hz", method=praat),
         f0_iqr_semitones=Measure(value=3.42, unit="semitones", method=praat),
         intensity_median_db=Measure(value=61.35, unit="dB", method="Praat intensity, relative to full scale"),
+        f0_range_semitones=Measure(value=7.1, unit="semitones", method=praat),
+        intensity_iqr_db=Measure(value=6.5, unit="dB", method=praat),
+        jitter_local=none,
+        shimmer_local=none,
+        hnr_db=none,
+        formant1_hz=none,
+        formant2_hz=none,
+        formant3_hz=none,
+        pauses_per_minute=none,
+        pause_median_s=none,
+        floor=FloorMeasures.model_validate(
+            dict.fromkeys(FloorMeasures.model_fields, Measure(value=3.0, unit="count", method="speaker turns"))
+        ),
         pause_ratio=Measure(value=0.31, unit="", method="1 - word time / span of the speaker's words"),
         speech_rate=NotMeasured(reason="word times come from attention and are too coarse for a rate"),
     )
@@ -196,9 +233,18 @@ def make_analysis(
         findings=found,
         acoustics=[_voice("channel-1", 121.3), _voice("channel-2", 204.8)],
         waveform=Waveform(step_s=0.05, peaks=peaks),
-        emotion=NotMeasured(reason="not part of this version"),
-        stress=NotMeasured(reason="not part of this version"),
-        cross_checks=NotMeasured(reason="not part of this version"),
+        set_aside=[
+            SetAsidePassage(
+                category="THREAT.DIRECT", rule="threat.direct.9", rule_version="1", filter="negation",
+                span=one.span, context=one.context,
+                counter_evidence=[CounterEvidence(kind="negation", text="안 죽여", start=1.0)],
+            )
+            for one in listed[:1]
+        ],
+        not_analysed=[NotAnalysed(kind="uncovered_speech", start=3.0, end=5.5, channel=0, reasons=[])],
+        emotion=NotMeasured(reason="No turn was measured."),
+        stress=NotMeasured(reason="No turn was measured."),
+        cross_checks=NotMeasured(reason="No turn was measured."),
         scores=Scores(
             counts=counts,
             per_audio_hour={name: round(sum(sum(x.values()) for x in by.values()) * 3600 / duration, 2)

@@ -1,6 +1,7 @@
 """Decoding with the real ffmpeg: what is audio, what is not, and what is missing."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,110 @@ def test_a_limit_on_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path = make(tmp_path / "long.wav", source="sine=f=300:d=200")
     with pytest.raises(AudioError, match="is longer than"):
         decode(path, probe(path))
+
+
+NARROW = ("-ar", "8000", "-ac", "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "codec"),
+    [
+        ("a.m4a", ("-c:a", "aac"), "aac"),
+        ("a.aac", ("-c:a", "aac"), "aac"),
+        ("wb.3gp", ("-c:a", "aac", "-ar", "16000", "-ac", "1"), "aac"),
+        ("mu.wav", ("-c:a", "pcm_mulaw", *NARROW), "pcm_mulaw"),
+        ("a.wav", ("-c:a", "pcm_alaw", *NARROW), "pcm_alaw"),
+        ("gsm.wav", ("-c:a", "libgsm_ms", *NARROW), "gsm_ms"),
+        ("ima.wav", ("-c:a", "adpcm_ima_wav", *NARROW), "adpcm_ima_wav"),
+        ("ms.wav", ("-c:a", "adpcm_ms", *NARROW), "adpcm_ms"),
+        ("a.gsm", ("-c:a", "libgsm", *NARROW), "gsm"),
+        ("a.opus", ("-c:a", "libopus"), "opus"),
+        ("a.spx", ("-c:a", "libspeex", *NARROW), "speex"),
+        ("a.wma", ("-c:a", "wmav2"), "wmav2"),
+        ("a.caf", ("-c:a", "pcm_s16be"), "pcm_s16be"),
+        ("a.aiff", (), "pcm_s16be"),
+        ("a.amr", ("-c:a", "libvo_amrwbenc", "-ar", "16000", "-ac", "1"), "amr_wb"),
+    ],
+)
+def test_every_coding_that_phones_and_recorders_use(
+    tmp_path: Path, name: str, options: tuple[str, ...], codec: str
+) -> None:
+    if codec == "amr_wb":
+        listed = subprocess.run(["ffmpeg", "-v", "error", "-encoders"], capture_output=True, text=True, check=True)
+        if "libvo_amrwbenc" not in listed.stdout:
+            pytest.skip("this ffmpeg writes no AMR-WB")
+    path = make(tmp_path / name, *options)
+    found = probe(path)
+    audio = decode(path, found)
+    assert found.codec == codec
+    assert audio.duration_s == pytest.approx(3.0, abs=0.15)
+    assert float(np.abs(audio.pcm.astype(float)).mean()) > 100
+    assert audio.flags == []
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "v.mov", "v.mkv", "v.webm", "v.avi", "v.3gp", "v.ts"])
+def test_the_sound_of_a_video(tmp_path: Path, name: str) -> None:
+    sound = {"v.webm": "libopus", "v.avi": "libmp3lame", "v.3gp": "aac"}.get(name, "aac")
+    picture = "libvpx" if name == "v.webm" else "mpeg4"
+    source = "testsrc=s=64x48:d=3:r=10[out0];sine=f=440:d=3[out1]"
+    path = make(tmp_path / name, "-c:v", picture, "-c:a", sound, source=source)
+    audio = decode(path, probe(path))
+    assert audio.duration_s == pytest.approx(3.0, abs=0.2)
+    assert audio.flags == []
+
+
+def test_very_short_wide_and_fast_recordings(tmp_path: Path) -> None:
+    for name, options in (("s.wav", ()), ("s.m4a", ("-c:a", "aac")), ("s.mp3", ()), ("s.ogg", ("-c:a", "libopus"))):
+        path = make(tmp_path / name, *options, source="sine=f=300:d=0.05")
+        assert 0.04 < decode(path, probe(path)).duration_s < 0.2
+    eight = make(tmp_path / "eight.wav", "-af", "pan=8c|c3=c0", source="sine=f=300:d=3")  # only the LFE's place sounds
+    audio = decode(eight, probe(eight))
+    assert audio.pcm.shape == (48000, 1)
+    assert np.abs(audio.pcm).max() > 100
+    fast = make(tmp_path / "fast.wav", "-ar", "192000", source="sine=f=300:d=3")
+    assert decode(fast, probe(fast)).pcm.shape == (48000, 1)
+
+
+def test_clipping_is_counted_before_resampling(tmp_path: Path) -> None:
+    path = make(tmp_path / "loud.wav", "-af", "volume=30dB", source="sine=f=3900:d=3:r=8000")
+    audio = decode(path, probe(path))
+    assert audio.clipping is not None
+    assert audio.clipping > 0.3
+    flag = next(flag for flag in audio.flags if flag.kind == "clipped")
+    assert flag.seconds == pytest.approx(3, abs=0.1)
+    mulaw = make(tmp_path / "mu.wav", "-af", "volume=30dB", "-c:a", "pcm_mulaw", source="sine=f=390:d=3:r=8000")
+    assert (decode(mulaw, probe(mulaw)).clipping or 0) > 0.3
+    quiet = make(tmp_path / "quiet.wav", source="sine=f=390:d=3:r=8000")
+    assert decode(quiet, probe(quiet)).clipping == 0
+
+
+def test_four_hours_of_silence_take_little_memory_and_time(tmp_path: Path) -> None:
+    path = make(tmp_path / "long.flac", source="anullsrc=r=16000:cl=mono:d=14400")
+    code = (
+        "import re, sys; from pathlib import Path; from include.stt.audio import decode, probe;"
+        "from include.stt.quality import measure_quality; p = Path(sys.argv[1]); a = decode(p, probe(p));"
+        "q = measure_quality(a.pcm, [a.pcm[:, 0]], [[]], a.missing_s, flags=a.flags);"
+        # not ru_maxrss: it carries the parent's peak over exec
+        "peak = int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) // 1024;"
+        "print(a.duration_s, q.flags[0].seconds, peak)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, timeout=240, cwd=ROOT
+    )
+    decoded, silent, megabytes = (float(word) for word in out.stdout.split())
+    assert decoded == 14400
+    assert silent == 14400
+    assert megabytes < 461 + 500, "the 16 kHz samples once, and the interpreter with its imports"
+
+
+def test_a_decoder_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "bin" / "ffmpeg"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    path = make(tmp_path / "a.wav")
+    found = probe(path)
+    monkeypatch.setattr("include.stt.audio._STALLED_S", 0.5)
+    monkeypatch.setattr("include.stt.audio.tool", lambda name: str(slow))
+    with pytest.raises(AudioError, match=r"^a.wav could not be decoded: ffmpeg gave nothing"):
+        decode(path, found)

@@ -28,10 +28,10 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z][A-Z0-9_]*)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}")
 
 NOT_IN_COMPOSE = {
-    *("VOICEMAN_HOME", "VOICEMAN_S3_CONN_ID", "VOICEMAN_DB_CONN_ID", "VOICEMAN_NOTIFY_CONN_ID"),
-    *("VOICEMAN_API_USER", "VOICEMAN_API_PASSWORD"),
+    *("VOICEMAN_HOME", "VOICEMAN_S3_CONN_ID", "VOICEMAN_DB_CONN_ID"),
+    *("VOICEMAN_API_USER", "VOICEMAN_API_PASSWORD", "VOICEMAN_ENGINES", "VOICEMAN_AIRFLOW_DB_CONN_ID"),
 }
-"""Settings that the containers take at their defaults; the last two are for the command line's REST calls."""
+"""Settings that the containers take at their defaults; the API ones are for the command line's REST calls."""
 
 
 def example_variables() -> dict[str, str]:
@@ -132,8 +132,10 @@ def test_voiceman_variables_are_settings_with_the_same_defaults(services: dict[s
     for name, value in plain.items():
         if name.startswith("VOICEMAN_"):
             assert name in fields
-            if name not in ("VOICEMAN_MODEL_DIR",):
-                parsed = type(fields[name].default)(yaml.safe_load(str(value)))
+            if name != "VOICEMAN_MODEL_DIR" and fields[name].default is None:
+                assert value in (None, ""), name
+            elif name != "VOICEMAN_MODEL_DIR":
+                parsed = type(fields[name].default)("" if value is None else yaml.safe_load(str(value)))
                 assert parsed == fields[name].default, name
     passed = {
         name for body in services.values() for name in body.get("environment", {}) if name.startswith("VOICEMAN_")
@@ -193,8 +195,14 @@ def test_nothing_is_published_beyond_this_machine(services: dict[str, dict[str, 
 def test_the_gpu_worker(services: dict[str, dict[str, Any]]) -> None:
     worker = services["worker-gpu"]
     devices = worker["deploy"]["resources"]["reservations"]["devices"]
-    assert devices == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
-    assert worker["command"][-4:] == ["--queues", "gpu", "--concurrency", "1"]
+    assert devices == [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
+    script, arguments = worker["command"][2], worker["command"][3:]
+    assert arguments == ["worker-gpu", "--queues", "gpu"]
+    assert "while sleep 600; do ./voiceman devices --register" in script, "seen also while all its devices work"
+    assert '--concurrency "$devices" "$@"' in script, "as many tasks as it has devices"
+    [leases] = [volume.split(":")[1] for volume in worker["volumes"] if volume.startswith("device-leases:")]
+    assert Path(worker["environment"]["VOICEMAN_LEASE_DIR"]).parent == Path(leases), "shared by the host's workers"
+    assert re.search(rf"{re.escape(leases)}\b", DOCKERFILE), "the image must make it, or the volume belongs to root"
     assert worker["environment"]["VOICEMAN_DEVICE"] == "cuda"
     [models] = [volume for volume in worker["volumes"] if volume.endswith(":ro")]
     assert models.split(":")[1] == worker["environment"]["VOICEMAN_MODEL_DIR"]

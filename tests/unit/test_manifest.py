@@ -65,8 +65,11 @@ def test_language() -> None:
 
 
 def test_a_batch_label_names_its_recordings() -> None:
-    assert Batch(batch_id="batch-0001", job_id="j", file_ids=tuple("abcde")).label == "batch-0001: a, b, c +2"
-    assert Batch(batch_id="batch-0001", job_id="j", file_ids=("a",)).label == "batch-0001: a"
+    assert (
+        Batch(batch_id="batch-0001", job_id="j", model="base", file_ids=tuple("abcde")).label
+        == "batch-0001: a, b, c +2"
+    )
+    assert Batch(batch_id="batch-0001", job_id="j", model="base", file_ids=("a",)).label == "batch-0001: a"
 
 
 def test_terminal_states() -> None:

@@ -37,6 +37,27 @@ def test_every_recording_in_exactly_one_batch(durations: list[float | None], rng
     assert plan_batches(shuffled) == batches
 
 
+@given(
+    st.lists(st.tuples(st.floats(0.1, 5000), st.sampled_from([None, "ko", "en"])), max_size=200),
+    st.integers(0, 500),
+    st.one_of(st.none(), st.integers(0, 40)),
+)
+def test_language_room_and_queue(asked: list[tuple[float, str | None]], depth: int, room: int | None) -> None:
+    recordings = [
+        recording(number, seconds).model_copy(update={"language": language})
+        for number, (seconds, language) in enumerate(asked)
+    ]
+    by_id = {one.file_id: one.language or "auto" for one in recordings}
+    batches = plan_batches(recordings, queue_depth=depth, room=room)
+    assert sorted(key for one in batches for key in one.file_ids) == sorted(by_id)
+    assert len({one.batch_id for one in batches}) == len(batches)
+    size = batch_size(max(depth, len(recordings)))
+    for one in batches:
+        assert {by_id[key] for key in one.file_ids} == {one.language}
+        assert 1 <= len(one.file_ids) <= min(size, 32, max(room, 1) if room is not None else 32)
+    assert plan_batches(recordings[::-1], queue_depth=depth, room=room) == batches
+
+
 def test_batches_take_about_equal_time() -> None:
     recordings = [recording(number, seconds) for number, seconds in enumerate([600, 500, 400, 300, 30, 20, 10, 5])]
     by_id = {one.file_id: one.duration_s or 0 for one in recordings}

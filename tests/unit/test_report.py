@@ -80,8 +80,11 @@ def test_report_holds_what_the_documents_hold(language: Language, caplog: pytest
         ]  # fmt: skip
         assert not [one for one in wanted if one.replace(" ", "") not in squeezed]
         strings = load_strings(language)
-        for key in ("order.statement", "findings.unverified", "confirmation.not_run", "disclaimer.no_lie_detection",
-                    "disclaimer.no_opinion", "limits.ai", "timing.attention", "counter.joke"):  # fmt: skip
+        for key in (
+            "order.statement", "findings.unverified", "confirmation.not_made", "confirmation.confirmed",
+            "confirmation.unconfirmed", "findings.unconfirmed", "set_aside.heading", "not_analysed.uncovered_speech",
+            "disclaimer.no_lie_detection", "disclaimer.no_opinion", "limits.ai", "timing.attention", "counter.joke",
+        ):  # fmt: skip
             assert strings(key).replace(" ", "") in squeezed, key
 
 
@@ -105,8 +108,8 @@ def test_empty_transcript_and_missing_waveform_say_why() -> None:
     analysis.acoustics = NotMeasured(reason="no voiced speech")
     transcript.recording.container_duration_s = None
     text = _html_text(_render(transcript, analysis, "ko", received_at=None, run_id=None).html)
-    for wanted in ("no speech was found", "one channel", "the audio was not at hand", "no voiced speech", "기재 없음",
-                   "명령줄에서 작성", "컨테이너에 길이 표기 없음"):  # fmt: skip
+    for wanted in ("no speech was found", "채널이 하나입니다", "the audio was not at hand", "no voiced speech",
+                   "기재 없음", "명령줄에서 작성", "컨테이너에 길이 표기 없음"):  # fmt: skip
         assert wanted in text
     assert "<span" not in text
 
@@ -134,7 +137,15 @@ def _poison(transcript: Transcript, analysis: Analysis) -> None:
         finding.id = finding.category = finding.rule = finding.rule_version = HOSTILE
         finding.span.text = finding.span.speaker = HOSTILE
         finding.context.before = finding.context.sentence = finding.context.after = HOSTILE
-        finding.confirmation.detail = HOSTILE
+        if isinstance(finding.confirmation, NotMeasured):
+            finding.confirmation.reason = HOSTILE
+        else:
+            finding.confirmation.detail = HOSTILE
+            for passage in finding.confirmation.decodings:
+                for one in passage.variants:
+                    one.model = one.heard = HOSTILE
+        finding.heard = HOSTILE
+        finding.related = [finding.span]
         for item in finding.counter_evidence:
             item.text = HOSTILE
     for voice in analysis.acoustics:
@@ -150,7 +161,14 @@ def _poison(transcript: Transcript, analysis: Analysis) -> None:
     analysis.scores.formula = analysis.scores.formula_version = HOSTILE
     analysis.scores.inputs = {HOSTILE: 1.0}
     analysis.versions = {HOSTILE: HOSTILE}
+    for aside in analysis.set_aside:
+        aside.category = aside.rule = aside.filter = aside.context.before = HOSTILE
+        aside.counter_evidence[0].text = HOSTILE
+    analysis.not_analysed[0].reasons = [HOSTILE]
+    analysis.language_model = HOSTILE
     analysis.emotion = NotMeasured(reason=HOSTILE)
+    analysis.stress = NotMeasured(reason=HOSTILE)
+    analysis.cross_checks = NotMeasured(reason=HOSTILE)
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
@@ -387,7 +405,7 @@ def test_seventy_minutes_with_200_findings_stay_within_a_minute_and_a_gigabyte()
         "used = resource.getrusage(resource.RUSAGE_SELF)\n"
         # not ru_maxrss: it carries the parent's peak over exec
         "peak = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
-        "print(r.html.count('<article'), used.ru_utime + used.ru_stime, peak)"
+        "print(r.html.count('id=\"finding-'), used.ru_utime + used.ru_stime, peak)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     cards, seconds, kib = done.stdout.split()

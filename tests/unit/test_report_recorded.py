@@ -52,7 +52,8 @@ def test_every_reason_has_a_korean_form(reason: str) -> None:
         ("0.4 s of speech found, at least 1 s are needed", "말소리가 0.4초뿐이며 적어도 1초가 필요합니다"),
         ("Only 3 words with times; 5 are needed.", "시각이 붙은 낱말이 3개뿐이며 5개가 필요합니다"),
         ("two silent channels", "두 채널 모두 소리가 없습니다"),
-        ("A second decode of the passage isn't made yet.", "이 구간의 두 번째 해독은 아직 하지 않았습니다"),
+        ("The passage was not decoded again.", "이 구간은 다시 해독하지 않았습니다"),
+        ("80% of the syllables were heard again, 90% are needed.", "음절의 80%가 다시 들렸으며 90%가 필요합니다"),
     ],
 )
 def test_numbers_are_taken_over(english: str, korean: str) -> None:
@@ -64,7 +65,7 @@ def test_the_reasons_of_speaker_decisions_are_translated() -> None:
     plans = [
         n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "ChannelPlan"
     ]
-    told = "one channel is 10 dB louder in 67% (left) and 33% (right) of the active frames"
+    told = "one channel stands out by 8 dB in 67% (left) and 33% (right) of the active frames"
     for plan in plans:
         reason = told if isinstance(plan.args[1], ast.Name) else filled(plan.args[1]).replace("(7)", f"({told})")
         assert re.search("[가-힣]", KO.recorded(reason)), reason

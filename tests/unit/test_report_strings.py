@@ -10,9 +10,12 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from include.forensic import Analysis, Confirmation, CounterEvidence, Finding, Span, VoiceMeasures
+from include.forensic import Analysis, Confirmation, CounterEvidence, Finding, NotAnalysed, Span, SpeakerVoice
+from include.forensic.floor_timing import FloorMeasures
+from include.forensic.stress import MovedMeasure
+from include.forensic.voice_models import TURN_MEASURES
 from include.report.strings import load_strings
-from include.report.view import MEASURES
+from include.report.view import FLOOR, MEASURES
 from include.stt import NotMeasured, Transcript
 
 CLAIMS = {
@@ -71,8 +74,14 @@ def test_every_choice_of_the_documents_has_a_label(language: str) -> None:
     wanted += [f"confirmation.{one}" for one in _choices(Confirmation, "status")]
     wanted += [f"counter.{one}" for one in _choices(CounterEvidence, "kind")]
     wanted += [f"voice.{one}" for one in MEASURES]
+    wanted += [f"voice.floor.{one}" for one in FLOOR]
+    wanted += [f"turn_measure.{one}" for one in TURN_MEASURES]
+    wanted += [f"stress.{one}" for one in _choices(MovedMeasure, "direction")]
+    wanted += [f"not_analysed.{one}" for one in _choices(NotAnalysed, "kind")]
+    wanted += [f"findings.by_{one}" for one in _choices(Finding, "found_by")]
     assert not [key for key in wanted if key not in table]
-    assert set(MEASURES) == set(VoiceMeasures.model_fields) - {"speaker"}
+    assert set(MEASURES) == set(SpeakerVoice.model_fields) - {"speaker", "floor"}
+    assert set(FLOOR) == set(FloorMeasures.model_fields)
 
 
 def _gap_fields(annotation: Any, path: str) -> Iterator[str]:

@@ -76,8 +76,13 @@ def test_gaps_are_found_wherever_they_stand_and_merged_by_speaker() -> None:
     analysis = make_analysis(transcript, findings="not_measured")
     found = {gap.path: gap for gap in find_gaps(transcript, analysis)}
     expected = {
-        "transcript.quality.bandwidth_hz", "analysis.findings", "analysis.acoustics.speech_rate", "analysis.emotion",
-        "analysis.stress", "analysis.cross_checks", "analysis.scores.review_order",
+        "transcript.quality.bandwidth_hz", "analysis.findings", "analysis.emotion", "analysis.language_model",
+        "analysis.voice_turns", "analysis.stress", "analysis.cross_checks", "analysis.scores.review_order",
+            *(f"analysis.acoustics.{one}" for one in (
+                "speech_rate", "jitter_local", "shimmer_local", "hnr_db", "formant1_hz", "formant2_hz", "formant3_hz",
+                "pauses_per_minute", "pause_median_s",
+            )),
+        "transcript.recording.fingerprint", "transcript.mixed_language",
     }  # fmt: skip
     assert set(found) == expected
     assert found["analysis.acoustics.speech_rate"].speakers == ("channel-1", "channel-2")

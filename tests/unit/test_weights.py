@@ -40,5 +40,5 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_vocabulary_and_configuration_count_as_weights(models: Path) -> None:
     assert {name.rsplit("/", 1)[-1] for name in weights_digests("base")} == {
-        "model.bin", "config.json", "tokenizer.json", "vocabulary.txt", "pytorch_model.bin",
+        "model.bin", "config.json", "tokenizer.json", "vocabulary.txt", "silero_vad_v6.onnx",
     }  # fmt: skip

@@ -1,0 +1,56 @@
+"""What the commands share: the consoles, the local stack's environment, careful writing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from include.errors import DocumentError, ToolError
+
+__all__ = ["LanguageOption", "app", "err", "not_over", "out", "use_stack", "write"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+err = Console(stderr=True)
+out = Console()
+
+LanguageOption = Annotated[str, typer.Option(help="Spoken language: auto, ko or en.")]
+
+
+def use_stack() -> None:
+    """Talk to the local stack, unless the environment names connections of its own."""
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")  # its hooks tell of every connection
+    if "AIRFLOW_CONN_VOICEMAN_DB" in os.environ and "AIRFLOW_CONN_VOICEMAN_S3" in os.environ:
+        return
+    from include.local import load_stack_env
+    from include.settings import get_settings
+
+    os.environ.update(load_stack_env())
+    get_settings.cache_clear()
+
+
+def not_over(to: Path, *inputs: Path | None) -> None:
+    """Refuse to write over what was handed in: a recording is evidence."""
+    for given in inputs:
+        if given is not None and to.exists() and given.exists() and to.samefile(given):
+            raise DocumentError(f"{to} is the file that was handed in; choose another path for the result.")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        ToolError: it can't be written.
+    """
+    if not path.name or path.is_dir():
+        raise ToolError(f"{path} is not a file's path; give the path of the file to write.")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise ToolError(f"{path} can't be written ({error.strerror}); free space or choose another path.") from error

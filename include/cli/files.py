@@ -1,0 +1,127 @@
+"""Commands that work on files, without Airflow."""
+
+from __future__ import annotations
+
+import io
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include import __version__
+from include.cli.console import LanguageOption, app, err, not_over, out, write
+
+__all__ = ["analyze", "course", "export", "report", "schemas", "transcribe", "version"]
+
+
+@app.command()
+def transcribe(
+    file: Annotated[Path, typer.Argument(help="A recording.")],
+    to: Annotated[Path, typer.Option("--out", help="Where to write the transcript JSON.")],
+    language: LanguageOption = "auto",
+) -> None:
+    """Transcribe one recording, without Airflow."""
+    from include.manifest import check_language
+    from include.stt import Transcriber
+
+    check_language(language)
+    not_over(to, file)
+    with err.status("Transcribing"):
+        transcript = Transcriber().transcribe(file, language=language)
+    write(to, transcript.to_json())
+    if transcript.empty_reason is not None:
+        err.print(f"{file.name}: no text, because {transcript.empty_reason}.", markup=False, highlight=False)
+    out.print(str(to), soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
+def analyze(
+    transcript: Annotated[Path | None, typer.Argument(help="A transcript JSON.")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Where to write the analysis JSON.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="The recording; without it the voice is not measured.")] = None,
+    confirm: Annotated[bool, typer.Option(help="With the recording, decode the findings' passages again.")] = True,
+    text: Annotated[bool, typer.Option("--text", help="Read dialogues from standard input, a line each.")] = False,
+) -> None:
+    """Analyse a transcript, or dialogues given as text."""
+    from include import forensic
+
+    if text:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        for line in forensic.analyze_text_lines(sys.stdin, told=lambda said: print(said, file=sys.stderr)):
+            print(line, flush=True)
+        return
+    if transcript is None or to is None:
+        raise typer.BadParameter("give a transcript and --out, or --text with dialogues on standard input")
+    from include import plain
+
+    not_over(to, transcript, audio)
+    with err.status("Analysing"):
+        write(to, plain.analyze_file(transcript, audio, confirm=confirm).to_json())
+    out.print(str(to), soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
+def course(
+    analyses: Annotated[list[Path], typer.Argument(help="Analyses of a case; their transcripts lie beside them.")],
+    to: Annotated[Path, typer.Option("--out", help="Where to write the course JSON.")],
+) -> None:
+    """Set the recordings of a case side by side: repeated phrases, findings per hour, how they change."""
+    from include import plain
+
+    not_over(to, *analyses)
+    write(to, plain.course_files(analyses).model_dump_json(indent=2) + "\n")
+    out.print(str(to), soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
+def report(
+    analysis: Annotated[Path, typer.Argument(help="An analysis JSON; its transcript lies beside it.")],
+    to: Annotated[Path, typer.Option("--out", help="Folder for the reports.")],
+    transcript: Annotated[Path | None, typer.Option(help="The transcript, when it lies elsewhere.")] = None,
+) -> None:
+    """Render the report (PDF and HTML, Korean and English) of one analysis."""
+    from include import plain
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    with err.status("Rendering"):
+        paths = plain.report_file(analysis, to, transcript=transcript, generated_at=now)
+    for path in paths:
+        out.print(str(path), soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
+def export(
+    transcript: Annotated[Path, typer.Argument(help="A transcript JSON.")],
+    kind: Annotated[str, typer.Option("--format", help="srt, vtt, txt, csv (a word a row) or rttm.")],
+    to: Annotated[Path | None, typer.Option("--out", help="Where to write it; standard output by default.")] = None,
+) -> None:
+    """Write a transcript as subtitles, text, a table of words, or speaker turns."""
+    from include import stt
+
+    text = stt.export(stt.load_transcript(transcript), kind)
+    if to is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
+        print(text, end="")
+        return
+    not_over(to, transcript)
+    write(to, text)
+    out.print(str(to), soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
+def schemas(folder: Annotated[Path, typer.Argument(help="Where to write the JSON Schemas.")]) -> None:
+    """Export the JSON Schemas of the transcript and the analysis."""
+    from include import plain
+
+    for name, text in plain.schema_files().items():
+        write(folder / name, text)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)

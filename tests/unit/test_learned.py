@@ -1,0 +1,304 @@
+"""The learned detector: corpus, features, model file, probabilities, and how it joins the rules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from include.errors import DocumentError, ModelError
+from include.forensic.detect import Passage, detect
+from include.forensic.learned import (
+    CONTEXT,
+    GROUPS,
+    HARMLESS,
+    LanguageModel,
+    Prediction,
+    Reading,
+    combined,
+    own_examples,
+    read_examples,
+    read_model,
+    training,
+    unmet,
+    weighed,
+    write_model,
+)
+from include.forensic.learned.classifier import Classifier
+from include.forensic.learned.corpus import Example
+from include.forensic.learned.features import BUCKETS, DENSE, is_korean, plain, turn_pieces, windows
+from include.forensic.learned.labdata import lab_examples, lab_files
+from include.forensic.learned.stretches import STRETCH_CHARACTERS, stretches
+from include.forensic.rulebook import load_taxonomy
+from include.forensic.search import search
+from include.forensic.vectors import sentence_vectors
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    return LanguageModel.load()
+
+
+def test_the_corpus_is_large_enough_and_nothing_stands_in_it_twice() -> None:
+    examples = own_examples()
+    letters = ["".join(c for c in "".join(example.turns).lower() if c.isalnum()) for example in examples]
+    assert len(set(letters)) == len(letters)
+    korean = [example for example in examples if is_korean(" ".join(example.turns))]
+    harmful = {group: sum(group in example.labels for example in korean) for group in GROUPS}
+    assert min(harmful.values()) >= 30, harmful
+    assert sum(not example.labels for example in korean) >= 1200
+    assert sum(bool(example.labels) for example in examples if example not in korean) >= 250
+
+
+def test_a_malformed_corpus_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "bad.tsv"
+    file.write_text("labels\tscenario\ttext\n-\ta\t안녕하세요\nNONSENSE\ta\t안녕\n", encoding="utf-8")
+    with pytest.raises(DocumentError, match="line 3"):
+        list(read_examples(file))
+
+
+def test_a_labs_files_are_recognised_by_their_columns(tmp_path: Path) -> None:
+    (tmp_path / "dktc.tsv").write_text("label\ttext\nthreat\t하나 둘\\n셋 넷\nextortion\t다섯\n", encoding="utf-8")
+    (tmp_path / "manip.tsv").write_text(
+        "manipulative\ttechnique\tdialogue\n0\t\tPerson1: Hello there\\nPerson2: Hi\n", encoding="utf-8"
+    )
+    (tmp_path / "benign_ko.tsv").write_text("text\n안녕\n", encoding="utf-8")
+    files = lab_files(tmp_path)
+    assert [file.name for file in files] == ["dktc.tsv", "manip.tsv"]
+    assert lab_examples(files[0])[0].turns == ("하나 둘", "셋 넷")
+    assert lab_examples(files[0])[1].labels == ("EXTORTION",)
+    assert lab_examples(files[1])[0] == Example((), "manip.0", ("Hello there", "Hi"), True)
+
+
+def test_dialogues_that_share_a_long_turn_are_one_scenario(tmp_path: Path) -> None:
+    shared = "이 문장은 두 대화에 똑같이 나오는 긴 문장이다"
+    file = tmp_path / "dktc.tsv"
+    file.write_text(f"label\ttext\nthreat\t{shared}\\n가\nthreat\t나\nthreat\t다\\n{shared}\n", encoding="utf-8")
+    first, second, third = lab_examples(file)
+    assert first.scenario == third.scenario != second.scenario
+
+
+def test_windows_cover_every_turn_and_are_never_longer_than_asked() -> None:
+    for turns in (1, 3, 16, 37):
+        found = windows(turns, (1, 2, 4, 16))
+        assert {index for item in found for index in range(item.first, item.last)} == set(range(turns))
+        assert all(item.last - item.first <= 16 for item in found)
+        assert len(found) == len(set(found))
+
+
+def test_a_call_in_one_line_is_cut_into_stretches_of_their_turn() -> None:
+    sentence = "안녕하세요 고객님 무엇을 도와드릴까요? "
+    said, owner = stretches(["네", sentence * 40, "...", "가" * 250])
+    assert max(map(len, said)) <= STRETCH_CHARACTERS
+    assert " ".join(said[1 : owner.count(1) + 1]) == (sentence * 40).strip()
+    assert all(part.endswith("?") for part in said[1 : owner.count(1) + 1])
+    assert (owner[0], sorted(set(owner)), owner.count(3)) == (0, [0, 1, 3], 3)
+    assert stretches(["", "?!"]) == ([], [])
+
+
+def test_pieces_do_not_depend_on_spacing_or_punctuation_but_on_words() -> None:
+    assert plain("죽여, 버릴 거야!!") == "죽여 버릴 거야"
+    one, two, other = turn_pieces(["죽여 버릴 거야.", "죽여버릴거야", "내일 만나요"])
+    shared = len(one & two) / len(one | two)
+    assert shared > 0.8 > 0.2 > len(one & other) / len(one | other)
+
+
+def test_vectors_do_not_depend_on_the_batch_and_an_empty_text_is_zero() -> None:
+    alone = sentence_vectors(["돈을 보내 주세요"])
+    together = sentence_vectors(["", "오늘 날씨가 좋네요", "돈을 보내 주세요"])
+    assert np.allclose(alone[0], together[2], atol=1e-5)
+    assert not together[0].any()
+
+
+def test_folds_keep_a_scenario_together_and_strung_scenes_in_their_fold() -> None:
+    examples = own_examples()
+    fold = training.folds(examples)
+    home = {}
+    for example, part in zip(examples, fold, strict=True):
+        assert home.setdefault(example.scenario, part) == part
+    where: dict[str, set[int]] = {}
+    for example, part in zip(examples, fold, strict=True):
+        for turn in example.turns:
+            where.setdefault(turn, set()).add(part)
+    for example, part in zip(examples, fold, strict=True):
+        for stretch in stretches(example.turns)[0]:
+            where.setdefault(stretch, set()).add(part)
+    for item in training.shown(examples, fold):
+        assert all(item.fold in where[turn] for turn in item.turns)
+        assert len(item.turns) <= training.LONGEST
+
+
+def test_a_small_training_set_is_learned_and_the_same_every_time() -> None:
+    lines = [("오늘 점심 뭐 먹을까", HARMLESS), ("내일 몇 시에 만나", HARMLESS)]
+    lines += [("너 죽여 버린다", "THREAT"), ("칼로 찔러 버릴 거야", "THREAT"), ("돈 안 내놓으면 뿌린다", "EXTORTION")]
+    numbered = training.numbers([(text,) for text, _ in lines])
+    labels, weights = [label for _, label in lines], [1.0] * len(lines)
+    first, second = (training.fit(numbered, labels, weights) for _ in range(2))
+    scores = first.scores(*numbered)
+    assert [training.CLASSES[index] for index in scores.argmax(axis=1)] == labels
+    assert np.array_equal(scores, second.scores(*numbered))
+
+
+def test_calibration_moves_the_share_of_harm_to_the_prior() -> None:
+    draw = np.random.default_rng(1)
+    labels = [HARMLESS, "THREAT"] * 200
+    scores = draw.normal(0, 0.3, (400, len(training.CLASSES)))
+    for row, label in enumerate(labels):
+        scores[row, training.CLASSES.index(label)] += 0.3
+    (slope, half), (same, rare) = (training.calibrated(scores, labels, prior) for prior in (0.5, 0.02))
+    assert slope == same
+    assert abs(training.softmax(slope * scores + half)[:, -1].mean() - 0.5) < 0.03
+    moved = (rare[-1] - rare[:-1]) - (half[-1] - half[:-1])
+    assert np.allclose(moved, np.log(0.98 / 0.02))
+
+
+def test_the_shipped_model_saw_nothing_but_the_projects_examples(model: LanguageModel) -> None:
+    (source,) = model.card.trained_on
+    assert source.name == "corpus"
+    assert "written for this project" in source.licence
+    assert source.examples == len(own_examples()), "the corpus changed: run make train"
+
+
+def test_the_shipped_model_tells_plain_cases(model: LanguageModel) -> None:
+    harmful = {
+        "THREAT": ["너 오늘 밤에 찾아가서 죽여 버릴 거야"],
+        "EXTORTION": ["내일까지 삼백만 원 안 보내면 영상을 다 뿌릴 거야"],
+        "VISHING": ["서울중앙지검 수사관인데요", "본인 명의 통장이 범죄에 사용돼서 안전 계좌로 돈을 옮기셔야 합니다"],
+    }
+    for group, turns in harmful.items():
+        found = model.predict(turns)
+        assert max(found.values(), key=lambda item: item.probability).group == group
+    for text in ("배고파 죽겠다 밥 먹으러 가자", "내일 세 시에 병원 예약돼 있어요", "See you at the station at five."):
+        assert max(item.probability for item in model.predict([text]).values()) < 0.5
+
+
+def test_the_span_holds_the_turn_that_carries_a_group(model: LanguageModel) -> None:
+    turns = ["여보세요", "", "네 안녕하세요 오늘 날씨가 좋네요"] * 4
+    turns[6] = "돈 안 내놓으면 칼로 찔러 죽여 버린다"
+    found = model.predict(turns)
+    worst = max(found.values(), key=lambda item: item.probability)
+    assert worst.first <= 6 < worst.last
+    assert model.predict(["", " "]) == {}
+
+
+def test_a_long_call_is_predicted_the_same_twice(model: LanguageModel) -> None:
+    draw = random.Random(2)
+    harmless = [turn for example in own_examples() if not example.labels for turn in example.turns]
+    call = draw.choices(harmless, k=150)
+    assert model.predict(call) == model.predict(call)
+
+
+def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path, model: LanguageModel) -> None:
+    count = len(training.CLASSES)
+    tiny = Classifier(
+        training.CLASSES,
+        np.zeros((DENSE, count), np.float32),
+        np.zeros((BUCKETS, count), np.float32),
+        np.zeros(count),
+        1.0,
+        np.zeros(count),
+    )
+    card = write_model(tmp_path, tiny, model.card.model_copy(update={"name": "tiny"}))
+    assert card.arrays_sha256 == hashlib.sha256((tmp_path / "model.npz").read_bytes()).hexdigest()
+    assert read_model(tmp_path)[1].id.startswith("tiny@")
+    packed = (tmp_path / "model.npz").read_bytes()
+    (tmp_path / "model.npz").write_bytes(packed + b"x")
+    with pytest.raises(ModelError, match="not the file that its card names"):
+        read_model(tmp_path)
+    (tmp_path / "model.npz").write_bytes(packed)
+    data = json.loads((tmp_path / "card.json").read_text())
+    (tmp_path / "card.json").write_text(json.dumps({**data, "features": "0"}))
+    with pytest.raises(ModelError, match="make it again"):
+        read_model(tmp_path)
+    with pytest.raises(ModelError, match="holds no language model"):
+        read_model(tmp_path / "nowhere")
+
+
+def test_a_pickle_in_a_model_is_not_opened(tmp_path: Path, model: LanguageModel) -> None:
+    bad = tmp_path / "model.npz"
+    with bad.open("wb") as stream:
+        np.savez(stream, dense=np.array([object()], dtype=object), allow_pickle=True)
+    text = model.card.model_dump(by_alias=True)
+    text["arrays_sha256"] = hashlib.sha256(bad.read_bytes()).hexdigest()
+    (tmp_path / "card.json").write_text(json.dumps(text))
+    with pytest.raises(ModelError, match="does not hold the arrays"):
+        read_model(tmp_path)
+
+
+def test_only_what_reaches_its_threshold_is_a_finding(model: LanguageModel) -> None:
+    edge = model.card.thresholds["THREAT"]
+    over, under = Prediction("THREAT", edge, 0, 1), Prediction("INSULT", model.card.thresholds["INSULT"] - 0.01, 0, 1)
+    assert model.findings({"INSULT": under, "THREAT": over}) == [over]
+
+
+def _reading(turns: int, **groups: float) -> Reading:
+    return Reading({name: Prediction(name, value, 0, 1) for name, value in groups.items()}, [0.5] * turns)
+
+
+def test_rules_raise_the_models_probability_and_keep_its_order() -> None:
+    found = combined(_reading(1, THREAT=0.2, EXTORTION=0.6, INSULT=0.4), {"THREAT", "EXTORTION"}, {"THREAT", "INSULT"})
+    assert found == {"THREAT": 0.6, "EXTORTION": 0.8, "INSULT": 0.2}
+
+
+def test_a_rule_raises_what_the_model_takes_the_scene_for_too_if_it_is_sure_enough() -> None:
+    sure = combined(_reading(8, THREAT=0.1, EXTORTION=0.4), {"THREAT"})
+    assert sure == {"THREAT": 0.55, "EXTORTION": 0.7}
+    unsure = combined(_reading(8, THREAT=0.001, EXTORTION=0.004), {"THREAT"})
+    assert unsure == {"THREAT": 0.5005, "EXTORTION": 0.004}
+    assert combined(_reading(8, THREAT=0.2, EXTORTION=0.4), ()) == {"THREAT": 0.2, "EXTORTION": 0.4}
+
+
+def test_a_doubted_match_lowers_its_group_in_a_short_dialogue_only() -> None:
+    assert combined(_reading(2, THREAT=0.4), (), {"THREAT"}) == {"THREAT": 0.2}
+    assert combined(_reading(9, THREAT=0.4), (), {"THREAT"}) == {"THREAT": 0.4}
+
+
+def _sure(harm: list[float], scene: float = 0.9) -> Reading:
+    return Reading({"THREAT": Prediction("THREAT", scene, 0, 1)}, harm)
+
+
+def test_the_model_holds_back_weak_matches_and_never_a_plain_threat() -> None:
+    taxonomy = load_taxonomy()
+    threat, insult = (
+        detect([Passage("a", text)], "ko", taxonomy) for text in ("너 죽여 버릴 거야", "이 쓰레기 같은 놈아")
+    )
+    assert [hit.severity for hit in threat + insult] == [3, 2]
+    for reading, kept in (
+        (_sure([0.9]), [*threat, *insult]),
+        (_sure([0.9], scene=0.01), threat),
+        (_sure([0.01]), threat),
+        (_sure([0.0]), threat),
+    ):
+        found, held = weighed([*threat, *insult], reading)
+        assert found == kept
+        assert [item.filter for item in held] == [CONTEXT] * (2 - len(kept))
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script> 죽여버린다", "오늘 날씨 좋네 밥은 먹었어 죽여버린다 너 커피 마실래 그래 안녕"]
+)
+def test_what_is_said_beside_a_threat_does_not_hide_it(text: str) -> None:
+    found = search([Passage("a", text)], ["ko"], load_taxonomy())
+    assert "THREAT.DIRECT" in {hit.category for hit in found.hits}
+    assert found.categories["THREAT"] >= 0.5
+
+
+def test_a_flag_is_held_back_together_with_the_finding_that_it_stood_beside() -> None:
+    call = [
+        Passage("a", "서울중앙지검 수사관입니다, 안전계좌로 이체하셔야 됩니다"),
+        Passage("b", "네"),
+        Passage("a", "이 내용은 아무한테도 말씀하지 마세요"),
+    ]
+    hits = detect(call, "ko", load_taxonomy())
+    assert {hit.category for hit in hits} >= {"VISHING.AGENCY", "VISHING.STAGE.ISOLATION"}
+    assert weighed(hits, _sure([0.0, 0.0, 0.9]))[0] == []
+    assert len(weighed(hits, _sure([0.9, 0.0, 0.9]))[0]) == len(hits)
+
+
+def test_a_model_finding_is_dropped_where_a_rule_of_its_group_fired() -> None:
+    found = [Prediction("THREAT", 0.9, 2, 4), Prediction("INSULT", 0.9, 2, 4)]
+    assert unmet(found, {("THREAT", 3), ("INSULT", 5)}) == [found[1]]

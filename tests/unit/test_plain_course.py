@@ -1,0 +1,57 @@
+"""The recordings of a case side by side, from files; dates as call recorders write them into names."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from include import plain
+from include.errors import DocumentError
+from include.forensic import analyze_transcript
+from include.stt import NotMeasured
+from tests.unit.forensic_factory import make_segment, make_transcript
+
+
+@pytest.mark.parametrize(
+    ("name", "date"),
+    [
+        ("통화 녹음 홍길동_251119_142233", "2025-11-19T14:22:33+09:00"),
+        ("call_20251119", "2025-11-19T00:00:00+09:00"),
+        ("2025-11-19 14.22.33 a", "2025-11-19T14:22:33+09:00"),
+        ("01012345678", None),
+        ("call_259919", None),
+        ("call", None),
+    ],
+)
+def test_a_date_in_a_name(name: str, date: str | None) -> None:
+    assert plain._date_in(name) == (datetime.fromisoformat(date) if date else None)
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    transcript = make_transcript([make_segment(text, 1.0, "a")])
+    source = folder / f"{name}_transcript.json"
+    source.write_text(transcript.to_json())
+    analysis = analyze_transcript(
+        transcript, transcript_name=source.name, transcript_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        channels=None,
+    )  # fmt: skip
+    path = folder / f"{name}_forensic.json"
+    path.write_text(analysis.to_json())
+    return path
+
+
+def test_a_case_from_files(tmp_path: Path) -> None:
+    said = ("내일 회사로 찾아간다 죽여버린다", "내가 내일 회사로 찾아간다 했지")
+    paths = [written(tmp_path, f"call_25110{at + 1}", text) for at, text in enumerate(said)]
+    course = plain.course_files(paths)
+    assert not isinstance(course, NotMeasured)
+    assert [one.made_at for one in course.recordings] == ["2025-11-01T00:00:00+09:00", "2025-11-02T00:00:00+09:00"]
+    assert [one.text for one in course.repeated] == ["내일 회사로 찾아간다"]
+    assert isinstance(course.trend, NotMeasured)
+    assert isinstance(plain.course_files(paths[:1]), NotMeasured)
+    (tmp_path / "call_251101_transcript.json").write_text(make_transcript([]).to_json())
+    with pytest.raises(DocumentError, match="SHA-256 differs"):
+        plain.course_files(paths)

@@ -1,0 +1,51 @@
+"""When the watchdog restarts what, and when it leaves a busy machine alone."""
+
+from include.local.watchdog import Look, Watchdog
+
+STUCK = Look(waiting=2, running=1, idle_workers=7, busy_workers=1)
+WELL = Look(waiting=0, running=3, idle_workers=5, busy_workers=3)
+
+
+def restarts(*looks: Look) -> list[set[str]]:
+    dog = Watchdog()
+    return [dog.judge(look) for look in looks]
+
+
+def test_tasks_that_no_idle_worker_takes_restart_the_scheduler_at_the_fourth_look() -> None:
+    assert restarts(*[STUCK] * 6) == [set(), set(), set(), {"scheduler"}, set(), set()]
+
+
+def test_one_good_look_between_begins_anew() -> None:
+    assert restarts(STUCK, STUCK, STUCK, WELL, STUCK, STUCK, STUCK) == [set()] * 7
+
+
+def test_a_queue_behind_busy_workers_is_no_fault() -> None:
+    full = Look(waiting=5, running=8, idle_workers=0, busy_workers=8)
+    assert restarts(*[full] * 10) == [set()] * 10
+
+
+def test_a_worker_that_has_taken_a_task_and_not_said_so_is_no_fault() -> None:
+    starting = Look(waiting=1, running=2, idle_workers=5, busy_workers=3)
+    assert restarts(*[starting] * 10) == [set()] * 10
+
+
+def test_a_service_without_heartbeat_is_restarted_after_twenty_seconds_and_then_given_time() -> None:
+    silent = Look(0, 1, 4, 1, frozenset({"triggerer"}))
+    found = restarts(*[silent] * 25)
+    assert found == [set()] * 19 + [{"triggerer"}] + [set()] * 5
+    back = restarts(*[silent] * 19, WELL, *[silent] * 19)
+    assert back == [set()] * 39
+
+
+def test_a_heartbeat_in_the_future_that_stays_the_same_is_a_clock_that_was_set_back() -> None:
+    def ahead(*beats: str) -> list[set[str]]:
+        return restarts(*[Look(0, 1, 4, 1, ahead=frozenset({("scheduler", beat)})) for beat in beats])
+
+    assert ahead(*["18:00:00"] * 7) == [set()] * 5 + [{"scheduler"}, set()]
+    assert ahead(*[f"18:00:{second:02}" for second in range(20)]) == [set()] * 20  # the clock is still ahead
+
+
+def test_a_restart_for_one_sign_leaves_the_count_of_another_service() -> None:
+    ahead = frozenset({("triggerer", "18:00:00")})
+    found = restarts(*[STUCK] * 4, *[Look(0, 1, 4, 1, ahead=ahead)] * 20)
+    assert found == [set()] * 3 + [{"scheduler"}] + [set()] * 19 + [{"triggerer"}]
