@@ -35,7 +35,7 @@ demo: env ## the main job from nothing: stack, drop, transcripts, PDF reports (A
 	@bash tools/demo.sh "$(AUDIO)"
 
 test: env ## everything the tests need, then the tests
-	@$(PY) -m pytest -n 2 --dist loadscope
+	@$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: env lock-check ## ruff, mypy --strict, lock not stale
 	@$(VENV)/bin/ruff check .
@@ -67,6 +67,9 @@ bench-scale: env ## a job of N=10000 recordings with a fake engine: CPU seconds 
 bench-celery: env ## two Celery workers and a Redis (apt: redis-server), one worker killed in the middle of its tasks
 	@PYTHONPATH=. $(PY) -W ignore -m bench.celery_run $(ARGS)
 
+bench-report: env ## CPU seconds of a report: calls of 10 and 70 minutes
+	@PYTHONPATH=. $(PY) -W ignore bench/report.py
+
 bench-analysis: env ## CPU seconds and memory of an analysis: calls of 10 and 70 minutes, one core
 	@PYTHONPATH=. $(PY) -W ignore bench/analysis.py $(ARGS)
 
@@ -86,4 +89,4 @@ samples: env ## make the sample calls again (needs flite)
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-analysis bench-service eval train samples schemas
+.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-service eval train samples schemas

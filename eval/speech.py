@@ -24,6 +24,7 @@ from rich.progress import track
 
 from include.settings import get_settings
 from include.stt import Transcriber, Transcript
+from include.stt.engine import resolve_batch_size
 
 __all__ = ["evaluate", "normalise"]
 
@@ -76,7 +77,7 @@ def plain_whisperx(recordings: list[Recording]) -> tuple[list[str], float]:
     )  # fmt: skip
     started, texts = time.perf_counter(), []
     for one in track(recordings, description="plain whisperx"):
-        result = model.transcribe(whisperx.load_audio(str(one.path)), batch_size=settings.decode_batch_size)
+        result = model.transcribe(whisperx.load_audio(str(one.path)), batch_size=resolve_batch_size("cpu"))
         texts.append(" ".join(segment["text"] for segment in result["segments"]))
     return texts, time.perf_counter() - started
 

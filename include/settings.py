@@ -100,11 +100,16 @@ class Settings(BaseSettings):
     encoder_compile: bool = True
     """Compile the torch encoder on CUDA when a model is loaded: takes seconds once, saves a quarter of its time."""
 
+    timestamps: Literal["auto", "first", "needed"] = "auto"
+    """Whisper's time stamps in each window's first hearing (``first``), or only where the first hearing leaves speech
+    without a word (``needed``); ``auto`` takes ``needed`` on CUDA, where they are slow (bench/README.md)."""
+
     cuda_decoders: int = Field(4, ge=1, le=16)
     """CTranslate2 decoders that work side by side on a GPU and share the weights (``hybrid`` only)."""
 
-    decode_batch_size: int = Field(4, ge=1, le=64)
-    """Speech regions decoded together by WhisperX."""
+    decode_batch_size: int = Field(0, ge=0, le=64)
+    """Stretches of speech decoded together; 0 takes 4 on the CPU and 32 on CUDA, where it is halved when the memory
+    runs out."""
 
     beam_size: int = Field(5, ge=1, le=20)
     """Beam width of the decoder."""

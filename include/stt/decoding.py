@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from include.settings import get_settings
 from include.stt import guards, tone
 from include.stt.audio import SAMPLE_RATE
-from include.stt.stamps import with_stamps
-from include.stt.work import Heard, Window
+from include.stt.segments import covered
+from include.stt.stamps import with_pauses, with_stamps
+from include.stt.vad import subtract
+from include.stt.work import Heard, Region, Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +57,9 @@ class Rung:
     repetition_penalty: float = 1.0
 
 
-LADDER = (Rung(), Rung(timestamps=False), Rung(timestamps=False, no_repeat_ngram=3, repetition_penalty=1.1))
+_STAMPED, _PLAIN = Rung(), Rung(timestamps=False)
+_FORCED = Rung(timestamps=False, no_repeat_ngram=3, repetition_penalty=1.1)
+LADDERS = {"first": (_STAMPED, _PLAIN, _FORCED), "needed": (_PLAIN, _STAMPED, _FORCED)}
 """What is tried in turn until a text passes; all of it deterministic. Sampling comes after it, if it is wanted at all:
 CTranslate2 seeds its sampler once a thread, so a sampled text can't be made again in a resident process (measured:
 three runs, each after ``set_random_seed``, three texts)."""
@@ -64,21 +68,36 @@ DOUBT = -0.3
 
 Time stamps keep passages from being left out, and cost substitutions; of both texts the likelier one counts, when it
 leaves nothing out (bench/README.md, "From speech to text")."""
+PLAIN_DOUBT = -99.0
+"""The same for a text that was heard without time stamps first."""
+LEAST_UNCOVERED_S = 0.8
+"""Shorter stretches without a word are within the error of the word times."""
 _BEST_OF = 5
 _LEAST_SHARE = 0.9
 
 
-def ladder() -> tuple[Rung, ...]:
+def resolve_stamps(device: str) -> str:
+    """Time stamps ``first`` or where ``needed``: the setting; ``auto`` takes ``needed`` on CUDA, where CTranslate2's
+    rules for them cost many times what the decoder does (bench/README.md, "On a GPU")."""
+    wanted = get_settings().timestamps
+    if wanted != "auto":
+        return wanted
+    return "needed" if device == "cuda" else "first"
+
+
+def ladder(stamps: str) -> tuple[Rung, ...]:
     """The ways of decoding, with the temperatures of the settings at its end."""
     wanted = [float(one) for one in get_settings().temperatures.split(",") if one]
-    return LADDER + tuple(Rung(temperature=one) for one in wanted)
+    return LADDERS[stamps] + tuple(Rung(temperature=one) for one in wanted)
 
 
-def parameters() -> dict[str, Any]:
+def parameters(device: str) -> dict[str, Any]:
     """What can change the text, for the transcript."""
+    stamps = resolve_stamps(device)
     return {
-        "ladder": [vars(rung) for rung in ladder()],
-        "doubt_log_prob": DOUBT,
+        "time_stamps": stamps,
+        "ladder": [vars(rung) for rung in ladder(stamps)],
+        "doubt_log_prob": DOUBT if stamps == "first" else PLAIN_DOUBT,
         "best_of": _BEST_OF,
         "feature_steps_s": list(_STEPS_S),
         "feature_margin_s": _MARGIN_S,
@@ -119,6 +138,7 @@ def decode_group(
     parts: Sequence[NDArray[np.float32]],
     encoded: Any,
     *,
+    speech: Sequence[Sequence[Region]],
     detect: bool,
 ) -> list[Heard]:
     """Decode windows from their encoder output.
@@ -128,37 +148,85 @@ def decode_group(
         windows: each with its language.
         parts: their audio.
         encoded: the encoder's output, a row a window.
+        speech: of each window, seconds from its start: what has to be covered by words.
         detect: also ask which language each is in.
     """
-    first, *others = ladder()
-    heard = _hear(model, windows, encoded, first, 0)
+    frames = [max(len(one) * _FRAMES_PER_S // SAMPLE_RATE, 2) for one in parts]
+    group = _Group(model, list(windows), encoded, frames)
+    heard = _stamped_first(group) if resolve_stamps(model.device) == "first" else _plain_first(group, speech)
+    if not detect:
+        return heard
+    return [replace(one, languages=found) for one, found in zip(heard, model.languages(encoded), strict=True)]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Windows that are decoded together."""
+
+    model: SpeechModel
+    windows: Sequence[Window]
+    encoded: Any
+    frames: Sequence[int]
+
+    def part(self, rows: Sequence[int]) -> _Group:
+        if len(rows) == len(self.windows):
+            return self
+        encoded = take_rows(self.encoded, rows, self.model.device)
+        return _Group(self.model, [self.windows[i] for i in rows], encoded, [self.frames[i] for i in rows])
+
+    def begins(self) -> list[int]:
+        """The token of time stamp 0, for each window."""
+        return [self.model.tokenizer(one.language).timestamp_begin for one in self.windows]
+
+
+def _stamped_first(group: _Group) -> list[Heard]:
+    first, *others = ladder("first")
+    heard = _hear(group, first, 0)
     stamped = [() if one.failed else one.tokens for one in heard]
     for step, rung in enumerate(others, 1):
-        doubted = step == 1
-        again = [i for i, one in enumerate(heard) if one.failed or (doubted and _doubtful(one))]
+        again = [i for i, one in enumerate(heard) if one.failed or (step == 1 and _doubtful(one))]
+        for index, one in zip(again, _hear(group.part(again), rung, step) if again else (), strict=True):
+            heard[index] = better(heard[index], one)
+    timed = _with_words(group, heard)
+    return [with_stamps(*each) for each in zip(timed, stamped, group.begins(), strict=True)]
+
+
+def _plain_first(group: _Group, speech: Sequence[Sequence[Region]]) -> list[Heard]:
+    first, *others = ladder("needed")
+    heard = _with_words(group, _hear(group, first, 0))
+    for step, rung in enumerate(others, 1):
+        again = [
+            i for i, one in enumerate(heard)
+            if one.failed or (rung.timestamps and (_left_out(one, speech[i]) > 0 or _doubtful(one, PLAIN_DOUBT)))
+        ]  # fmt: skip
         if not again:
             continue
-        rows = take_rows(encoded, again, model.device)
-        for index, one in zip(again, _hear(model, [windows[i] for i in again], rows, rung, step), strict=True):
-            heard[index] = better(heard[index], one)
-    frames = [max(len(one) * _FRAMES_PER_S // SAMPLE_RATE, 2) for one in parts]
-    timed = [
-        with_stamps(one, tokens, model.tokenizer(window.language).timestamp_begin)
-        for window, one, tokens in zip(
-            windows, _with_words(model, windows, heard, encoded, frames), stamped, strict=True
-        )
-    ]
-    if not detect:
-        return timed
-    return [replace(one, languages=found) for one, found in zip(timed, model.languages(encoded), strict=True)]
+        rest = group.part(again)
+        for index, one in zip(again, _with_words(rest, _hear(rest, rung, step)), strict=True):
+            heard[index] = _more_whole(heard[index], one, speech[index])
+    return [with_pauses(*each) for each in zip(heard, group.begins(), strict=True)]
 
 
-def _doubtful(one: Heard) -> bool:
+def _left_out(heard: Heard, speech: Sequence[Region]) -> float:
+    """Seconds of a window's speech that no word covers, in stretches too long to be an error of the word times."""
+    spans = [covered(float(one["start"]), float(one["end"]), one["word"]) for one in heard.words]
+    return sum(end - start for start, end in subtract(list(speech), spans, LEAST_UNCOVERED_S))
+
+
+def _more_whole(one: Heard, other: Heard, speech: Sequence[Region]) -> Heard:
+    """Of two texts of the same window the one that leaves out less; among equals the better one."""
+    if other.text and not other.failed and _left_out(one, speech) - _left_out(other, speech) >= LEAST_UNCOVERED_S:
+        return other
+    return better(one, other)
+
+
+def _doubtful(one: Heard, doubt: float = DOUBT) -> bool:
     """Not where the first hearing takes it for no speech: another one must not talk noise into words."""
-    return bool(one.text) and one.avg_logprob < DOUBT and one.no_speech_prob <= guards.NO_SPEECH
+    return bool(one.text) and one.avg_logprob < doubt and one.no_speech_prob <= guards.NO_SPEECH
 
 
-def _hear(model: SpeechModel, windows: Sequence[Window], encoded: Any, rung: Rung, step: int) -> list[Heard]:
+def _hear(group: _Group, rung: Rung, step: int) -> list[Heard]:
+    model, windows = group.model, group.windows
     options = model.options
     prompts = [
         model.whisper.get_prompt(model.tokenizer(one.language), [], without_timestamps=not rung.timestamps)
@@ -170,7 +238,7 @@ def _hear(model: SpeechModel, windows: Sequence[Window], encoded: Any, rung: Run
             "beam_size": 1, "num_hypotheses": _BEST_OF, "sampling_topk": 0, "sampling_temperature": rung.temperature
         }  # fmt: skip
     results = model._generate(
-        encoded,
+        group.encoded,
         prompts,
         **how,
         length_penalty=options.length_penalty,
@@ -208,18 +276,16 @@ def better(one: Heard, other: Heard) -> Heard:
     return other if other.avg_logprob > one.avg_logprob else one
 
 
-def _with_words(
-    model: SpeechModel, windows: Sequence[Window], heard: list[Heard], encoded: Any, frames: list[int]
-) -> list[Heard]:
+def _with_words(group: _Group, heard: Sequence[Heard]) -> list[Heard]:
     done = list(heard)
-    for language in dict.fromkeys(one.language for one in windows):
-        tokenizer = model.tokenizer(language)
-        mine = [i for i, one in enumerate(windows) if one.language == language and heard[i].text]
+    for language in dict.fromkeys(one.language for one in group.windows):
+        tokenizer = group.model.tokenizer(language)
+        mine = [i for i, one in enumerate(group.windows) if one.language == language and heard[i].text]
         if not mine:
             continue
-        rows = encoded if len(mine) == len(windows) else take_rows(encoded, mine, model.device)
+        part = group.part(mine)
         tokens = [[one for one in heard[i].tokens if one < tokenizer.eot] for i in mine]
-        found = model.whisper.find_alignment(tokenizer, tokens, rows, [frames[i] for i in mine])
+        found = group.model.whisper.find_alignment(tokenizer, tokens, part.encoded, list(part.frames))
         for index, words in zip(mine, found, strict=True):
             done[index] = replace(heard[index], words=tuple(words))
     return done

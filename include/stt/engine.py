@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import threading
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.errors import DeviceMemoryError, ModelError
@@ -35,7 +35,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Chunk", "DecodeItem", "Decoded", "SpeechModel", "resolve_compute_type", "resolve_device"]
+__all__ = [
+    "Chunk",
+    "DecodeItem",
+    "Decoded",
+    "SpeechModel",
+    "resolve_batch_size",
+    "resolve_compute_type",
+    "resolve_device",
+]
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +77,16 @@ def resolve_compute_type(device: str) -> str:
     return "float16" if device == "cuda" else "int8"
 
 
+def resolve_batch_size(device: str) -> int:
+    """The setting, or 4 on the CPU and 32 on CUDA."""
+    return get_settings().decode_batch_size or (32 if device == "cuda" else 4)
+
+
 class SpeechModel:
     """Whisper and the voice activity detector, loaded once."""
+
+    calls_at_once = 1
+    """How many threads may call :meth:`decode_many` at the same time."""
 
     def __init__(self, threads: int | None = None, model: str | None = None) -> None:
         """Load a model.
@@ -87,11 +103,11 @@ class SpeechModel:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self.threads = threads or get_settings().cpu_threads
         self.name = model or get_settings().whisper_model
-        self.batch_size = get_settings().decode_batch_size
-        """Chunks decoded together; halved when the device runs out of memory."""
         self._echo_due = False
         self._detecting = threading.Lock()  # a confirmation looks for speech while other recordings are listened to
         path, self.device = model_path(self.name), resolve_device()
+        self.batch_size = resolve_batch_size(self.device)
+        """Chunks decoded together; halved when the device runs out of memory."""
         for noisy in ("whisperx", "lightning", "lightning_fabric", "lightning.pytorch"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         # one at a time: redirect_stdout changes the whole process
@@ -165,7 +181,7 @@ class SpeechModel:
             DeviceMemoryError: the device has no room for the detector's work.
         """
         try:
-            with self._detecting:
+            with nullcontext() if self._detector.thread_safe else self._detecting:
                 regions = self._detector.regions(audio)
         except (RuntimeError, MemoryError) as error:  # pyannote makes a MemoryError of CUDA's
             if isinstance(error, MemoryError) or _MEMORY.search(str(error)):

@@ -13,7 +13,7 @@ from include.settings import get_settings
 from include.stt.aligner import aligner_weights
 from include.stt.decoding import parameters as decoding_parameters
 from include.stt.diarization import diarizer_facts
-from include.stt.engine import resolve_compute_type, resolve_device
+from include.stt.engine import resolve_batch_size, resolve_compute_type, resolve_device
 from include.stt.hybrid import engine_name
 from include.stt.transcript import Engine
 from include.stt.vad import PARAMETERS as VAD_PARAMETERS
@@ -22,7 +22,7 @@ from include.stt.weights import weights_digests
 __all__ = ["engine_info"]
 
 _PACKAGES = ("whisperx", "faster-whisper", "ctranslate2", "torch", "pyannote-audio", "transformers")
-_CODE_VERSION = "5"
+_CODE_VERSION = "6"
 """Raised whenever this package changes what a transcript says."""
 
 
@@ -42,9 +42,9 @@ def engine_info(model: str | None = None) -> Engine:
     parameters: dict[str, Any] = {
         "code": _CODE_VERSION,
         "vad": {"method": settings.vad, **VAD_PARAMETERS[settings.vad], "chunk_s": settings.vad_chunk_s},
-        "decoding": decoding_parameters(),
+        "decoding": decoding_parameters(device),
         "beam_size": settings.beam_size,
-        "decode_batch_size": settings.decode_batch_size,
+        "decode_batch_size": resolve_batch_size(device),
         "compute_type": resolve_compute_type(device),
         "condition_on_previous_text": False,
         "word_times": {"method": "cross-attention, on pauses"}

@@ -96,6 +96,8 @@ class HybridModel(SpeechModel):
     call are done beside the next call's.
     """
 
+    calls_at_once = 2
+
     def _load(self, path: str) -> None:
         settings = get_settings()
         self.decoders = settings.cuda_decoders if self.device == "cuda" else 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.stt import guards, language
 from include.stt.audio import SAMPLE_RATE
-from include.stt.decoding import better, decode_group, feature_seconds, stack, take_rows
+from include.stt.decoding import LEAST_UNCOVERED_S, better, decode_group, feature_seconds, stack, take_rows
 from include.stt.segments import chunks_of, covered_by, within
 from include.stt.tone import DOUBTFUL, TONES, with_tone
 from include.stt.vad import pack, subtract
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from include.stt.engine import SpeechModel
     from include.stt.words import DecodedChunk
 
-__all__ = ["LEAST_UNCOVERED_S", "decode_items"]
+__all__ = ["decode_items"]
 
-LEAST_UNCOVERED_S = 0.8
-"""Shorter stretches without a word are within the error of the word times."""
 _LEAST_REST_S = 0.3
 """A chain whose rest is shorter than this has ended."""
 _PAD_S = 0.3
@@ -202,7 +200,8 @@ class _Run:
     def _decode(self, windows: Sequence[Window]) -> list[Heard]:
         detect = any(self._items[one.item].language == "auto" for one in windows)
         encoded = self._encode(windows)
-        heard = decode_group(self._model, windows, self._parts(windows), encoded, detect=detect)
+        speech = [self._speech(one) for one in windows]
+        heard = decode_group(self._model, windows, self._parts(windows), encoded, speech=speech, detect=detect)
         for window in windows:  # only now: a group that ran out of memory comes again
             self._encoded.pop(_key(window), None)
         return heard
@@ -230,12 +229,15 @@ class _Run:
         audio = item.channels[window.channel][int(window.start * SAMPLE_RATE) : int(window.end * SAMPLE_RATE)]
         if not window.tone:
             return audio
-        inside = [
+        return with_tone(audio, window.tone, self._speech(window))
+
+    def _speech(self, window: Window) -> list[tuple[float, float]]:
+        """Speech in a window, seconds from its start."""
+        return [
             (max(start, window.start) - window.start, min(end, window.end) - window.start)
-            for start, end in item.speech(window.channel)
+            for start, end in self._items[window.item].speech(window.channel)
             if start < window.end and end > window.start
         ]
-        return with_tone(audio, window.tone, inside)
 
     # what no word covers
 

@@ -12,7 +12,7 @@ from include.stt.words import DecodedChunk
 if TYPE_CHECKING:
     from include.stt.work import Heard, Region, Window
 
-__all__ = ["chunks_of", "covered_by", "within"]
+__all__ = ["chunks_of", "covered", "covered_by", "within"]
 
 _PRECISION_S = 0.02
 _LETTER_S = 0.35
@@ -93,12 +93,17 @@ def _words(found: list[dict[str, Any]], window: Window) -> list[Word]:
     return words
 
 
+def covered(start: float, end: float, text: str) -> Region:
+    """What of a word's time is the word."""
+    return max(start, end - _WORD_S - _LETTER_S * len(text.strip())), end
+
+
 def covered_by(chunk: DecodedChunk) -> list[Region]:
     """Where a segment's words are; the segment itself when they have no times."""
     spans = []
     for word in chunk.words:
         if word.start is not None and word.end is not None:
-            spans.append((max(word.start, word.end - _WORD_S - _LETTER_S * len(word.text.strip())), word.end))
+            spans.append(covered(word.start, word.end, word.text))
     return spans or [(chunk.start, chunk.end)]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from include.stt.again import Passage
     from include.stt.confirmation import Confirmation
+    from include.stt.overlap import StageMeter
     from include.stt.transcriber import Transcriber
 
 __all__ = ["Feed", "Request", "transcribe_stream"]
@@ -59,7 +60,10 @@ class _Heard:
 
 
 def transcribe_stream(
-    transcriber: Transcriber, requests: Iterable[Any], in_flight_s: float = _IN_FLIGHT_S
+    transcriber: Transcriber,
+    requests: Iterable[Any],
+    in_flight_s: float = _IN_FLIGHT_S,
+    meter: StageMeter | None = None,
 ) -> Iterator[Outcome[Request]]:
     """Transcribe recordings in overlapping stages; recordings that wait for the device are decoded together.
 
@@ -67,6 +71,7 @@ def transcribe_stream(
         transcriber: used by this call alone until it ends.
         requests: taken up as there is room; ``NOTHING_YET`` among them keeps the place for later ones.
         in_flight_s: at most so many seconds of audio are under way, by the files' sizes.
+        meter: counts the seconds of work by stage.
 
     Yields:
         One outcome a request, as they get ready: its :class:`Transcript`, or its error. One that fails takes no
@@ -74,7 +79,7 @@ def transcribe_stream(
     """
     device = transcriber.model.device
     cores = get_settings().cpu_threads
-    ends = 1 if device == "cpu" else max(min(cores - 4, 12), 1)
+    listens, ends = (1, 1) if device == "cpu" else (max(min(cores // 4, 4), 1), max(min(cores - 4, 12), 1))
 
     def read(request: Request) -> Prepared | Transcript | _Again:
         if request.passages is not None:
@@ -89,14 +94,22 @@ def transcribe_stream(
 
     stages = [
         Stage("read", read, workers=min(max(cores // 2, 1), 4)),
-        Stage("listen", lambda one: one if isinstance(one, Transcript | _Again) else transcriber.listen(one)),
-        Stage("decode", decode, together=_TOGETHER),
+        Stage(
+            "listen",
+            lambda one: one if isinstance(one, Transcript | _Again) else transcriber.listen(one),
+            workers=listens,
+        ),
+        Stage("decode", decode, workers=transcriber.model.calls_at_once, together=_TOGETHER),
         Stage(
             "end", lambda one: one if isinstance(one, Transcript | _Heard) else transcriber.finish(*one), workers=ends
         ),
     ]
     return run_stages(
-        requests, stages, bound_s=in_flight_s, weigh=lambda request: request.path.stat().st_size / _BYTES_PER_S
+        requests,
+        stages,
+        bound_s=in_flight_s,
+        weigh=lambda request: request.path.stat().st_size / _BYTES_PER_S,
+        meter=meter,
     )
 
 

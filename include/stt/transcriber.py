@@ -73,8 +73,7 @@ class Listened:
 class Transcriber:
     """Transcribes recordings; the models are loaded at the first one that needs them.
 
-    One thread at a time for each step that uses the model (:meth:`listen`, :meth:`decode`); :meth:`finish` may run in
-    several.
+    :meth:`listen` and :meth:`finish` may run in several threads, :meth:`decode` in as many as its model takes.
     """
 
     def __init__(
@@ -94,6 +93,7 @@ class Transcriber:
         self._threads, self._model_name, self._cache = threads, model, cache
         self._model: SpeechModel | None = None
         self._confirmer: Confirmer | None = None
+        self._confirming = threading.Lock()
         # what ends a recording may do so in several threads, each with its own: neither is thread-safe
         self._own = threading.local()
 
@@ -147,10 +147,11 @@ class Transcriber:
         return self.confirm_in(heard_channels(path, name=name), passages) if passages else []
 
     def confirm_in(self, channels: Sequence[NDArray[np.int16]], passages: Sequence[Passage]) -> list[Confirmation]:
-        """As :meth:`confirm`, from audio that is read. One thread at a time, as :meth:`decode`."""
-        if self._confirmer is None:
-            self._confirmer = Confirmer(self.model)
-        return decode_again(self._confirmer, channels, passages)
+        """As :meth:`confirm`, from audio that is read; one call after the other."""
+        with self._confirming:
+            if self._confirmer is None:
+                self._confirmer = Confirmer(self.model)
+            return decode_again(self._confirmer, channels, passages)
 
     def kept(self, prepared: Prepared) -> Transcript | None:
         """The transcript of another recording with exactly this sound, as this file's; None when there is none."""

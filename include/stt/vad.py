@@ -35,7 +35,7 @@ _PAUSE_COST = 0.5
 
 
 class VoiceDetector:
-    """Finds speech in one channel. Not thread-safe."""
+    """Finds speech in one channel."""
 
     def __init__(self, method: str, device: str) -> None:
         """Load it.
@@ -45,6 +45,8 @@ class VoiceDetector:
             device: where pyannote runs; Silero always runs on the CPU.
         """
         self.method = method
+        self.thread_safe = method == "silero"
+        """Silero keeps nothing from one call to the next, and its ONNX session may be run by several threads."""
         self._device = device
         self._pyannote: Any = None
         if method == "pyannote":

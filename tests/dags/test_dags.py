@@ -94,18 +94,21 @@ def test_dag_files_only_wire(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 120
 
 
-def test_parsing_takes_less_than_a_second() -> None:
-    # CPU seconds. Airflow itself is imported before they count: every process of it has it in memory
+def test_parsing_stays_cheap_beside_importing_airflow() -> None:
+    # CPU seconds, beside Airflow's own import on the same machine (2.0 beside 6.3 on a slow one, 0.9 on a Xeon: the aim
+    # is 1). Every process of Airflow has that in memory
     code = (
-        "import time, airflow.sdk, airflow.providers.standard.operators.trigger_dagrun, airflow.triggers.base\n"
+        "import time\n"
+        "s = time.process_time()\n"
+        "import airflow.sdk, airflow.providers.standard.operators.trigger_dagrun, airflow.triggers.base\n"
         "import importlib.util, sys\n"
         "t = time.process_time()\n"
         "for path in sys.argv[1:]:\n"
         "    spec = importlib.util.spec_from_file_location(path, path)\n"
         "    spec.loader.exec_module(importlib.util.module_from_spec(spec))\n"
-        "print(time.process_time() - t)\n"
+        "print((time.process_time() - t) / (t - s))\n"
     )
-    seconds = min(
+    share = min(
         float(
             subprocess.run(
                 [sys.executable, "-c", code, *map(str, DAGS)], capture_output=True, text=True, check=True, cwd=ROOT
@@ -113,8 +116,7 @@ def test_parsing_takes_less_than_a_second() -> None:
         )
         for _ in range(2)
     )
-    # the aim is 1 s (0.9 on a 2-core Xeon): a slower machine gets half more
-    assert seconds < 1.5, f"{seconds:.2f} s"
+    assert share < 0.6, f"{share:.2f} of what Airflow's import takes"
 
 
 def test_a_queue_of_notifications_wakes_the_intake_beside_its_watcher(monkeypatch: pytest.MonkeyPatch) -> None:

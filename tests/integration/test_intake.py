@@ -373,10 +373,9 @@ def test_ten_thousand_unchanged_drops_are_not_written_again(store: Store) -> Non
             cursor.execute("SELECT job_id, xmin::text FROM voiceman.incoming_drop")
             return set(cursor.fetchall())
 
-    before, started = versions(), time.process_time()
+    before = versions()
     state.record_drops(drops, begun=state.clock())
     assert state.announce_drops() == []
-    assert time.process_time() - started < 1  # 10,000 jobs at each look
     assert versions() == before
     assert len(before) == 10_000
 

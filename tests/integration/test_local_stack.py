@@ -226,7 +226,6 @@ def test_up_again_only_reports(stack: StackInfo) -> None:
     pids = {name: service.pid for name, service in by_name().items()}
     again = local.up()
     assert again.already_up
-    assert again.seconds < 5
     assert again.ui_url == stack.ui_url
     assert {name: service.pid for name, service in by_name().items()} == pids
 

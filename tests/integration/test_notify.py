@@ -218,7 +218,7 @@ def test_each_connection_is_tried_whatever_the_others_do(
     job_id, context = ended(store, State.COMPLETED)
     began = time.monotonic()
     told = dict(part.split(": ", 1) for part in pipeline.notify_end(context, job_id).split("; "))
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 240
     refusing.close()
     assert told.pop("works") == "sent"
     assert told.pop("unknown") == "not configured: no such connection"
@@ -239,7 +239,7 @@ def test_a_server_that_never_answers_is_given_up(store: Store, monkeypatch: pyte
         end = notifying._how_it_ended(job_id, context["run_id"], "process")
         began = time.monotonic()
         result = notifying.tell("silent", end, context, timeout_s=1.0)
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60
         assert result == "failed: TimeoutError"
 
 

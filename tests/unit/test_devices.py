@@ -290,13 +290,13 @@ def test_an_orphan_holds_its_device_until_it_is_killed(
         hold(TWO_SLOTS[:1], wait_s=0.5),
     ):
         pytest.fail("two holders")
-    assert 0.5 <= time.monotonic() - asked < 10
+    assert 0.5 <= time.monotonic() - asked < 60
     assert f"Waiting for a device: GPU-a is held by process {orphan.process.pid}" in caplog.text
     assert retry.process.poll() is None
     killed = time.monotonic()
     orphan.kill()
     assert retry.slot() == "GPU-a"
-    assert time.monotonic() - killed < 5
+    assert time.monotonic() - killed < 60
     assert held_slots(TWO_SLOTS).keys() == {"GPU-a"}
     holder = held_slots(TWO_SLOTS)["GPU-a"]
     assert holder is not None
