@@ -4,7 +4,7 @@
 
 ``AUDIO.npy``: one channel, 16 kHz, int16. It runs ``transcribe_stream``, the loop that a GPU task and the resident
 service run; only reading is replaced, because a bare GPU machine has no ffmpeg: the samples come from memory, and
-digests, channel plan, quality and fingerprint are computed as ever (ffmpeg's own figure: ``bench/decode.py``).
+digests, channel plan and quality are computed as ever (decoding and fingerprint: ``bench/decode.py``).
 Settings come from the environment as always. ``--plain``: WhisperX's own pipeline on the same audio instead.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 import time
 import types
@@ -42,10 +43,14 @@ def recordings(audio: Path, count: int) -> list[Any]:
 
 def from_memory(given: list[Any]) -> Any:
     """What stands in for ``prepare``: all of it but ffmpeg."""
+    from include.stt import prepare as reading
     from include.stt.audio import DecodedAudio
     from include.stt.channels import plan_channels, select_channels
     from include.stt.prepare import Prepared, _recording
     from include.stt.probe import Probe
+
+    if shutil.which("ffmpeg") is None:  # the fingerprint is ffmpeg's work too
+        reading.fingerprint = lambda _: types.SimpleNamespace(text=lambda: "")  # type: ignore[attr-defined]
 
     def prepare(path: Path, *, language: str = "auto", name: str | None = None) -> Prepared:
         pcm = given[int(path.stem.split("-")[1])][:, None]

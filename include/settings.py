@@ -100,10 +100,6 @@ class Settings(BaseSettings):
     encoder_compile: bool = True
     """Compile the torch encoder on CUDA when a model is loaded: takes seconds once, saves a quarter of its time."""
 
-    timestamps: Literal["auto", "first", "needed"] = "auto"
-    """Whisper's time stamps in each window's first hearing (``first``), or only where the first hearing leaves speech
-    without a word (``needed``); ``auto`` takes ``needed`` on CUDA, where they are slow (bench/README.md)."""
-
     cuda_decoders: int = Field(4, ge=1, le=16)
     """CTranslate2 decoders that work side by side on a GPU and share the weights (``hybrid`` only)."""
 

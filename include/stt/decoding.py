@@ -1,8 +1,12 @@
-"""One batch of windows: features, one encoder pass, beam search with time stamps, the fallback ladder, word times.
+"""One batch of windows: features, one encoder pass, beam search, word times, and a second hearing where it is due.
+
+Without time stamps the decoder writes better text and is quicker (on CUDA by a multiple), and sometimes leaves a
+passage out; with them it leaves nothing out. So a window is heard without, and again with them, from the same encoder
+output, where words leave speech uncovered (measured: bench/README.md, "From speech to text").
 
 Results of a window do not depend on what else is in its batch: rows are independent, and the length of the features
 depends on the window alone. Decoded again from the same encoder output is what fails the checks of
-:mod:`include.stt.guards`, in a batch of its own a step of the ladder, and once what the decoder is not sure of.
+:mod:`include.stt.guards`, in a batch of its own a step of the ladder.
 """
 
 from __future__ import annotations
@@ -13,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from include.settings import get_settings
 from include.stt import guards, tone
 from include.stt.audio import SAMPLE_RATE
+from include.stt.rows import take_rows
 from include.stt.segments import covered
-from include.stt.stamps import with_pauses, with_stamps
+from include.stt.stamps import with_pauses
 from include.stt.vad import subtract
 from include.stt.work import Heard, Region, Window
 
@@ -22,13 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
     from include.stt.engine import SpeechModel
 
 __all__ = [
-    "DOUBT",
+    "LEAST_UNCOVERED_S",
     "Rung",
     "better",
     "decode_group",
@@ -36,8 +40,6 @@ __all__ = [
     "features",
     "ladder",
     "parameters",
-    "stack",
-    "take_rows",
 ]
 
 _FRAMES_PER_S = 100
@@ -57,47 +59,27 @@ class Rung:
     repetition_penalty: float = 1.0
 
 
-_STAMPED, _PLAIN = Rung(), Rung(timestamps=False)
-_FORCED = Rung(timestamps=False, no_repeat_ngram=3, repetition_penalty=1.1)
-LADDERS = {"first": (_STAMPED, _PLAIN, _FORCED), "needed": (_PLAIN, _STAMPED, _FORCED)}
+LADDER = (Rung(timestamps=False), Rung(), Rung(timestamps=False, no_repeat_ngram=3, repetition_penalty=1.1))
 """What is tried in turn until a text passes; all of it deterministic. Sampling comes after it, if it is wanted at all:
 CTranslate2 seeds its sampler once a thread, so a sampled text can't be made again in a resident process (measured:
 three runs, each after ``set_random_seed``, three texts)."""
-DOUBT = -0.3
-"""Mean log-probability below which a text is heard a second time from the same encoder output, without time stamps.
-
-Time stamps keep passages from being left out, and cost substitutions; of both texts the likelier one counts, when it
-leaves nothing out (bench/README.md, "From speech to text")."""
-PLAIN_DOUBT = -99.0
-"""The same for a text that was heard without time stamps first."""
 LEAST_UNCOVERED_S = 0.8
 """Shorter stretches without a word are within the error of the word times."""
 _BEST_OF = 5
 _LEAST_SHARE = 0.9
 
 
-def resolve_stamps(device: str) -> str:
-    """Time stamps ``first`` or where ``needed``: the setting; ``auto`` takes ``needed`` on CUDA, where CTranslate2's
-    rules for them cost many times what the decoder does (bench/README.md, "On a GPU")."""
-    wanted = get_settings().timestamps
-    if wanted != "auto":
-        return wanted
-    return "needed" if device == "cuda" else "first"
-
-
-def ladder(stamps: str) -> tuple[Rung, ...]:
+def ladder() -> tuple[Rung, ...]:
     """The ways of decoding, with the temperatures of the settings at its end."""
     wanted = [float(one) for one in get_settings().temperatures.split(",") if one]
-    return LADDERS[stamps] + tuple(Rung(temperature=one) for one in wanted)
+    return LADDER + tuple(Rung(temperature=one) for one in wanted)
 
 
-def parameters(device: str) -> dict[str, Any]:
+def parameters() -> dict[str, Any]:
     """What can change the text, for the transcript."""
-    stamps = resolve_stamps(device)
     return {
-        "time_stamps": stamps,
-        "ladder": [vars(rung) for rung in ladder(stamps)],
-        "doubt_log_prob": DOUBT if stamps == "first" else PLAIN_DOUBT,
+        "ladder": [vars(rung) for rung in ladder()],
+        "least_uncovered_s": LEAST_UNCOVERED_S,
         "best_of": _BEST_OF,
         "feature_steps_s": list(_STEPS_S),
         "feature_margin_s": _MARGIN_S,
@@ -153,7 +135,7 @@ def decode_group(
     """
     frames = [max(len(one) * _FRAMES_PER_S // SAMPLE_RATE, 2) for one in parts]
     group = _Group(model, list(windows), encoded, frames)
-    heard = _stamped_first(group) if resolve_stamps(model.device) == "first" else _plain_first(group, speech)
+    heard = _heard(group, speech)
     if not detect:
         return heard
     return [replace(one, languages=found) for one, found in zip(heard, model.languages(encoded), strict=True)]
@@ -179,26 +161,15 @@ class _Group:
         return [self.model.tokenizer(one.language).timestamp_begin for one in self.windows]
 
 
-def _stamped_first(group: _Group) -> list[Heard]:
-    first, *others = ladder("first")
-    heard = _hear(group, first, 0)
-    stamped = [() if one.failed else one.tokens for one in heard]
-    for step, rung in enumerate(others, 1):
-        again = [i for i, one in enumerate(heard) if one.failed or (step == 1 and _doubtful(one))]
-        for index, one in zip(again, _hear(group.part(again), rung, step) if again else (), strict=True):
-            heard[index] = better(heard[index], one)
-    timed = _with_words(group, heard)
-    return [with_stamps(*each) for each in zip(timed, stamped, group.begins(), strict=True)]
-
-
-def _plain_first(group: _Group, speech: Sequence[Sequence[Region]]) -> list[Heard]:
-    first, *others = ladder("needed")
+def _heard(group: _Group, speech: Sequence[Sequence[Region]]) -> list[Heard]:
+    first, *others = ladder()
     heard = _with_words(group, _hear(group, first, 0))
     for step, rung in enumerate(others, 1):
         again = [
-            i for i, one in enumerate(heard)
-            if one.failed or (rung.timestamps and (_left_out(one, speech[i]) > 0 or _doubtful(one, PLAIN_DOUBT)))
-        ]  # fmt: skip
+            i
+            for i, one in enumerate(heard)
+            if one.failed or (rung.timestamps and one.text and _left_out(one, speech[i]) > 0)
+        ]
         if not again:
             continue
         rest = group.part(again)
@@ -218,11 +189,6 @@ def _more_whole(one: Heard, other: Heard, speech: Sequence[Region]) -> Heard:
     if other.text and not other.failed and _left_out(one, speech) - _left_out(other, speech) >= LEAST_UNCOVERED_S:
         return other
     return better(one, other)
-
-
-def _doubtful(one: Heard, doubt: float = DOUBT) -> bool:
-    """Not where the first hearing takes it for no speech: another one must not talk noise into words."""
-    return bool(one.text) and one.avg_logprob < doubt and one.no_speech_prob <= guards.NO_SPEECH
 
 
 def _hear(group: _Group, rung: Rung, step: int) -> list[Heard]:
@@ -289,34 +255,3 @@ def _with_words(group: _Group, heard: Sequence[Heard]) -> list[Heard]:
         for index, words in zip(mine, found, strict=True):
             done[index] = replace(heard[index], words=tuple(words))
     return done
-
-
-def take_rows(encoded: Any, rows: Sequence[int], device: str) -> Any:
-    """Some rows of an encoder output, as an encoder output of their own."""
-    return _view(_tensor(encoded, device)[list(rows)])
-
-
-def stack(encoded: Sequence[Any], device: str) -> Any:
-    """Encoder outputs of the same length, one under the other."""
-    import torch
-
-    return _view(torch.cat([_tensor(one, device) for one in encoded]))
-
-
-def _tensor(encoded: Any, device: str) -> torch.Tensor:
-    import numpy as np
-    import torch
-
-    if device == "cuda":
-        return torch.as_tensor(encoded, device="cuda")
-    return torch.from_numpy(np.asarray(encoded))
-
-
-def _view(rows: torch.Tensor) -> Any:
-    import ctranslate2
-    import torch
-
-    whole = rows.contiguous()
-    if whole.is_cuda:
-        torch.cuda.current_stream().synchronize()  # CTranslate2 reads it in a stream of its own
-    return ctranslate2.StorageView.from_array(whole if whole.is_cuda else whole.numpy())

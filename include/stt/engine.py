@@ -130,7 +130,8 @@ class SpeechModel:
         from whisperx.asr import load_model
 
         settings = get_settings()
-        torch.set_num_threads(self.threads)
+        # on CUDA the networks are on the device, and threads that wait for each other would only take the cores
+        torch.set_num_threads(1 if self.device == "cuda" else self.threads)
         self._detector = VoiceDetector(settings.vad, self.device)
         pipeline = load_model(
             path,

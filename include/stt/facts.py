@@ -42,7 +42,7 @@ def engine_info(model: str | None = None) -> Engine:
     parameters: dict[str, Any] = {
         "code": _CODE_VERSION,
         "vad": {"method": settings.vad, **VAD_PARAMETERS[settings.vad], "chunk_s": settings.vad_chunk_s},
-        "decoding": decoding_parameters(device),
+        "decoding": decoding_parameters(),
         "beam_size": settings.beam_size,
         "decode_batch_size": resolve_batch_size(device),
         "compute_type": resolve_compute_type(device),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.stt import guards, language
 from include.stt.audio import SAMPLE_RATE
-from include.stt.decoding import LEAST_UNCOVERED_S, better, decode_group, feature_seconds, stack, take_rows
+from include.stt.decoding import LEAST_UNCOVERED_S, better, decode_group, feature_seconds
+from include.stt.rows import stack, take_rows
 from include.stt.segments import chunks_of, covered_by, within
 from include.stt.tone import DOUBTFUL, TONES, with_tone
 from include.stt.vad import pack, subtract

