@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shutil
+import subprocess
 import sys
 import time
 import types
@@ -76,6 +78,9 @@ def path_of(wanted: argparse.Namespace, given: list[Any], note: Any) -> None:
     began = time.perf_counter()
     transcriber = Transcriber(wanted.threads, wanted.model)
     model = transcriber.model
+    model.calls_at_once = wanted.calls or model.calls_at_once
+    if wanted.switch_ms:
+        sys.setswitchinterval(wanted.switch_ms / 1000)
     note({"what": "loaded", "s": round(time.perf_counter() - began, 1), "engine": type(model).__name__,
           "batch": model.batch_size, "decoders": getattr(model, "decoders", 1)})  # fmt: skip
     total = sum(map(len, given)) / 16000
@@ -86,6 +91,8 @@ def path_of(wanted: argparse.Namespace, given: list[Any], note: Any) -> None:
             path.write_bytes(bytes(int(len(pcm) / 16000 * 4000)))
             requests.append(stream.Request(path, wanted.language))
         for number in range(wanted.passes + 1):
+            if number == 1:
+                _together(wanted)
             use = requests if number else requests[: max(len(requests) // 4, 1)]
             audio_s = total if number else sum(map(len, given[: len(use)])) / 16000
             meter, row = StageMeter(), {"what": "whole path" if number else "to warm up", "audio_s": round(audio_s)}
@@ -97,6 +104,39 @@ def path_of(wanted: argparse.Namespace, given: list[Any], note: Any) -> None:
             row["words"] = sum(len(segment.words) for one in good for segment in one.segments)
             row["uncovered_s"] = round(sum(u.end - u.start for one in good for u in one.uncovered_speech), 1)
             note(row)
+
+
+def _together(wanted: argparse.Namespace) -> None:
+    """Wait until all replicas are ready."""
+    if wanted.meet is None:
+        return
+    folder, count = wanted.meet, wanted.replicas
+    (folder / f"ready-{os.getpid()}").touch()
+    while len(list(folder.glob("ready-*"))) < count:
+        time.sleep(0.01)
+
+
+def replicas(wanted: argparse.Namespace, note: Any) -> None:
+    """Several processes on one device, each with its own model; they measure at the same time."""
+    import tempfile
+
+    from bench.speech_gpu import Load
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-W", "ignore", __file__, *sys.argv[1:], "--meet", folder]
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(wanted.replicas)]
+        while len(list(Path(folder).glob("ready-*"))) < wanted.replicas and all(p.poll() is None for p in running):
+            time.sleep(0.01)
+        with Load() as load:
+            rows = [json.loads(line) for p in running for line in p.communicate()[0].splitlines() if line[0] == "{"]
+    measured = [row for row in rows if row["what"] == "whole path"]
+    slowest = max(row["s"] for row in measured)
+    note({
+        "what": "replicas", "replicas": wanted.replicas, "audio_s": sum(row["audio_s"] for row in measured),
+        "s": slowest, "x_real_time": round(sum(row["audio_s"] for row in measured) / slowest, 1),
+        "cores": round(sum(row["cores"] for row in measured), 1), "busy_s": [row["busy_s"] for row in measured],
+        "errors": [error for row in measured for error in row["errors"]], **load.row(),
+    })  # fmt: skip
 
 
 def plain(wanted: argparse.Namespace, given: list[Any], note: Any) -> None:
@@ -132,6 +172,10 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=2)
     parser.add_argument("--language", default="auto")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--replicas", type=int, default=1, help="processes on the device, each with its own model")
+    parser.add_argument("--meet", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--calls", type=int, default=0, help="threads that decode; the engine's own number when 0")
+    parser.add_argument("--switch-ms", type=float, default=0.0, help="Python's switch interval; its own when 0")
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--tag", default="")
     parser.add_argument("--out", type=Path)
@@ -146,7 +190,10 @@ def main() -> None:
                 file.write(line + "\n")
 
     given = recordings(wanted.audio, wanted.recordings)
-    (plain if wanted.plain else path_of)(wanted, given, note)
+    if wanted.replicas > 1 and wanted.meet is None:
+        replicas(wanted, note)
+    else:
+        (plain if wanted.plain else path_of)(wanted, given, note)
 
 
 if __name__ == "__main__":

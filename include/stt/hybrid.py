@@ -115,6 +115,7 @@ class HybridModel(SpeechModel):
         )
         self._workers = ThreadPoolExecutor(self.decoders, thread_name_prefix="decoder")
         self._halving, self._metering = threading.Lock(), threading.Lock()
+        self._streams = threading.local()
 
     def _ready_whisper(self, path: str) -> Any:
         from whisperx.asr import WhisperModel
@@ -168,8 +169,15 @@ class HybridModel(SpeechModel):
         return done
 
     def _own_stream(self) -> Any:
-        """A decoder's thread does torch's work in a stream of its own: the default one holds up CTranslate2's."""
+        """A decoder's thread does torch's work in a stream of its own: the default one holds up CTranslate2's.
+
+        One a thread for good: torch keeps freed memory by stream.
+        """
         import torch
 
+        if self.device != "cuda":
+            return nullcontext()
         cuda: Any = torch.cuda
-        return cuda.stream(cuda.Stream()) if self.device == "cuda" else nullcontext()
+        if not hasattr(self._streams, "own"):
+            self._streams.own = cuda.Stream()
+        return cuda.stream(self._streams.own)

@@ -79,7 +79,7 @@ def transcribe_stream(
     """
     device = transcriber.model.device
     cores = get_settings().cpu_threads
-    listens, ends = (1, 1) if device == "cpu" else (max(min(cores // 4, 4), 1),) * 2
+    listens, ends = (1, 1) if device == "cpu" else (max(min(cores // 2, 8), 1), max(min(cores // 4, 4), 1))
 
     def read(request: Request) -> Prepared | Transcript | _Again:
         if request.passages is not None:

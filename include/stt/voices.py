@@ -90,6 +90,9 @@ class Voices:
         voice.load_state_dict(torch.load(paths["voice"], map_location=self._device, weights_only=True))
         self._voice = voice.to(self._device).eval()
         self._batch = _BATCH[self._device.type]
+        # a stream of its own: the default one holds up CTranslate2's; one for all calls: torch keeps memory by stream
+        cuda: Any = torch.cuda
+        self._stream = cuda.Stream() if self._device.type == "cuda" else None
 
     def segment(self, audio: NDArray[np.float32]) -> NDArray[np.float16]:
         """Class probabilities (chunks, frames, 7) of chunks that begin every ``STEP_S``; the last is padded with zeros.
@@ -108,7 +111,7 @@ class Voices:
             for row in range(len(batch)):
                 piece = audio[(first + row) * step : (first + row) * step + width]
                 batch[row, 0, : len(piece)] = piece
-            with torch.inference_mode(), self._stream():
+            with torch.inference_mode(), self._on_stream():
                 found.append(self._segmentation(torch.from_numpy(batch).to(self._device)).exp().cpu().numpy())
         return np.concatenate(found).astype(np.float16)
 
@@ -134,7 +137,7 @@ class Voices:
                     begin = round(windows[at][0] * SAMPLE_RATE)
                     found = audio[begin : begin + length]
                     pieces[row, : len(found)] = found
-                with torch.inference_mode(), self._stream():
+                with torch.inference_mode(), self._on_stream():
                     out[some] = self._voice(self._features(torch.from_numpy(pieces).to(self._device))).cpu().numpy()
         unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return unit
@@ -155,9 +158,8 @@ class Voices:
         features -= features.mean(1, keepdim=True)
         return features
 
-    def _stream(self) -> Any:
-        """Torch's work in a stream of its own: the default one holds up CTranslate2's."""
+    def _on_stream(self) -> Any:
         import torch
 
         cuda: Any = torch.cuda
-        return cuda.stream(cuda.Stream()) if self._device.type == "cuda" else nullcontext()
+        return nullcontext() if self._stream is None else cuda.stream(self._stream)
