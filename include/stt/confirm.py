@@ -1,7 +1,7 @@
 """Decode a span again under other settings, and say word by word whether that confirms it.
 
-A transcript's words were decoded by beam search with time stamps in a window of up to 30 s. The variants take other
-windows around the span (other context, other padding), other beams and no time stamps, and a second model when
+A transcript's words were decoded by beam search in a window of up to 30 s. The variants take other windows around the
+span (other context, other padding), another beam, and a second model when
 ``VOICEMAN_CONFIRM_MODEL`` names one. Sampling at a temperature is not among them: CTranslate2 seeds its sampler once a
 thread, so its text could not be made again; everything here gives the same result each time.
 """
