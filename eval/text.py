@@ -1,10 +1,11 @@
 """Rules, the learned detector, and both, on labelled text: ``make eval`` runs it.
 
-``python eval/text.py --data DIR [--out FILE] [--parts own,benign,dktc,manip,calls] [--limit N]``. Prints and writes
-numbers only; nothing of the data. What is measured:
+``python eval/text.py --data DIR [--out FILE] [--parts own,benign,hours,dktc,manip,calls] [--limit N]``. Prints and
+writes numbers only; nothing of the data. What is measured:
 
 - ``own``: each group on held-out folds of the project's examples (the folds that calibrated the shipped model);
 - ``benign``: findings per 1,000 ordinary sentences, each a dialogue of its own;
+- ``hours``: findings per hour of speech in dialogues of 40 ordinary sentences;
 - ``dktc``: macro-F1 on its four classes (most probable of the four groups), with the shipped model, and with one
   trained on 80 % of its scenarios (and the project's examples), both tested on the other 20 %;
 - ``manip``: MentalManip, F1 of MANIPULATION with the same two kinds of models;
@@ -38,7 +39,9 @@ from include.forensic.search import Found, search
 from include.forensic.train import PRIOR
 
 FOUR = tuple(DKTC.values())
-PARTS = ("own", "benign", "dktc", "manip", "calls")
+PARTS = ("own", "benign", "hours", "dktc", "manip", "calls")
+SYLLABLES_PER_S = 5.0
+"""Korean conversation without its pauses: 4.5 to 5.5 syllables a second."""
 
 
 def interval(statistic: Callable[[np.ndarray], float], count: int, draws: int = 1000) -> list[float]:
@@ -176,6 +179,37 @@ def benign(data: Path, model: LanguageModel, limit: int | None) -> dict[str, Any
     }
 
 
+def hours(data: Path, model: LanguageModel, limit: int | None) -> dict[str, Any]:
+    """Findings per hour of speech in long harmless dialogues: 40 ordinary sentences each, two speakers in turn.
+
+    Hours of speech at :data:`SYLLABLES_PER_S`. Interval: Poisson, exact (Garwood), 95 %.
+    """
+    from scipy.stats import chi2
+
+    lines = [line for line in (data / "benign_ko.tsv").read_text(encoding="utf-8").splitlines()[1:] if line.strip()]
+    random.Random(5).shuffle(lines)
+    dialogues = [lines[first : first + 40] for first in range(0, len(lines) - 39, 40)][:limit]
+    found = [together(turns, model) for turns in dialogues]
+    spoken = sum("가" <= letter <= "힣" for turns in dialogues for line in turns for letter in line)
+    length = spoken / SYLLABLES_PER_S / 3600
+    counts = {
+        "findings": sum(len(item.hits) + len(item.by_model) for item in found),
+        "findings of severity 2 or more": sum(hit.severity > 1 for item in found for hit in item.hits),
+        "model's findings": sum(len(item.by_model) for item in found),
+    }
+    return {
+        "dialogues": len(dialogues),
+        "hours": round(length, 2),
+        "per_hour": {
+            name: [round(count / length, 2), round(float(chi2.ppf(0.025, 2 * count)) / 2 / length, 2) if count else 0.0,
+                   round(float(chi2.ppf(0.975, 2 * count + 2)) / 2 / length, 2)]
+            for name, count in counts.items()
+        },
+        "dialogues with a probability of 0.5 or more": sum(max(f.categories.values(), default=0) >= 0.5 for f in found),
+        "by_rule": sorted({hit.rule.data.id for item in found for hit in item.hits}),
+    }  # fmt: skip
+
+
 def dktc(data: Path, limit: int | None) -> dict[str, Any]:
     """The four classes, shipped model and one trained on the training part."""
     seen, test = split(lab_examples(data / "dktc.tsv"))
@@ -285,6 +319,7 @@ def evaluate(data: Path, parts: Sequence[str] = PARTS, limit: int | None = None)
     work: dict[str, Callable[[], dict[str, Any]]] = {
         "own": lambda: own(Trained(own_examples())),
         "benign": lambda: benign(text, LanguageModel.load(), limit),
+        "hours": lambda: hours(text, LanguageModel.load(), limit),
         "dktc": lambda: dktc(text, limit),
         "manip": lambda: manip(text, limit),
         "calls": lambda: calls(limit),
