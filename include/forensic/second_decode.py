@@ -44,7 +44,7 @@ SHORTEST_S = 0.3
 """A passage with shorter times (a word whose end is its start) is widened to this."""
 
 PARAMETERS = {
-    "version": 1,
+    "version": 2,
     "model_agreement": MODEL_AGREEMENT,
     "model_passages": MODEL_PASSAGES,
     "most_passages": MOST_PASSAGES,

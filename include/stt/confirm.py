@@ -1,7 +1,7 @@
 """Decode a span again under other settings, and say word by word whether that confirms it.
 
 A transcript's words were decoded by beam search in a window of up to 30 s. The variants take other windows around the
-span (other context, other padding), another beam, and a second model when
+span (other context, other padding), time stamps or another beam, and a second model when
 ``VOICEMAN_CONFIRM_MODEL`` names one. Sampling at a temperature is not among them: CTranslate2 seeds its sampler once a
 thread, so its text could not be made again; everything here gives the same result each time.
 """
@@ -52,9 +52,10 @@ class _Setting:
     pad_s: float
     beam_size: int
     second: bool = False
+    timestamps: bool = False
 
 
-_SETTINGS = (_Setting(0.5, 5), _Setting(2.0, 1))
+_SETTINGS = (_Setting(0.5, 5, timestamps=True), _Setting(2.0, 1))
 _SECOND = _Setting(1.0, 5, second=True)
 
 
@@ -170,7 +171,8 @@ def _job(index: int, span: Span, setting: _Setting) -> _Job:
 def _hear(model: SpeechModel, group: Sequence[_Job], seconds: float) -> list[tuple[list[Alternative], float]]:
     encoded = model._encode(features(model, [job.part for job in group], seconds))
     prompts: list[list[int]] = [
-        model.whisper.get_prompt(model.tokenizer(job.language), [], without_timestamps=True) for job in group
+        model.whisper.get_prompt(model.tokenizer(job.language), [], without_timestamps=not group[0].setting.timestamps)
+        for job in group
     ]
     beam = group[0].setting.beam_size
     results = model._generate(
@@ -208,6 +210,7 @@ def _variant(
     return Variant(
         model=Path(model.name).name,
         beam_size=job.setting.beam_size,
+        timestamps=job.setting.timestamps,
         start=round(job.start, 3),
         end=round(job.end, 3),
         text=best.text,

@@ -39,6 +39,8 @@ class Variant(_Model):
 
     model: str
     beam_size: int
+    timestamps: bool = False
+    """Decoded with Whisper's time stamps."""
     start: float
     """Of the window that was decoded, seconds."""
     end: float

@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.settings import get_settings
-from include.stt import guards, tone
+from include.stt import guards, segments, stamps, tone, wholeness
 from include.stt.audio import SAMPLE_RATE
 from include.stt.rows import take_rows
-from include.stt.segments import covered
 from include.stt.stamps import with_pauses
-from include.stt.vad import subtract
+from include.stt.wholeness import left_out, more_whole
 from include.stt.work import Heard, Region, Window
 
 if TYPE_CHECKING:
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
     from include.stt.engine import SpeechModel
 
 __all__ = [
-    "LEAST_UNCOVERED_S",
     "Rung",
-    "better",
     "decode_group",
     "feature_seconds",
     "features",
@@ -63,10 +60,7 @@ LADDER = (Rung(timestamps=False), Rung(), Rung(timestamps=False, no_repeat_ngram
 """What is tried in turn until a text passes; all of it deterministic. Sampling comes after it, if it is wanted at all:
 CTranslate2 seeds its sampler once a thread, so a sampled text can't be made again in a resident process (measured:
 three runs, each after ``set_random_seed``, three texts)."""
-LEAST_UNCOVERED_S = 0.8
-"""Shorter stretches without a word are within the error of the word times."""
 _BEST_OF = 5
-_LEAST_SHARE = 0.9
 
 
 def ladder() -> tuple[Rung, ...]:
@@ -79,7 +73,10 @@ def parameters() -> dict[str, Any]:
     """What can change the text, for the transcript."""
     return {
         "ladder": [vars(rung) for rung in ladder()],
-        "least_uncovered_s": LEAST_UNCOVERED_S,
+        "max_initial_timestamp": _MAX_INITIAL_TIMESTAMP,
+        **wholeness.PARAMETERS,
+        **segments.PARAMETERS,
+        **stamps.PARAMETERS,
         "best_of": _BEST_OF,
         "feature_steps_s": list(_STEPS_S),
         "feature_margin_s": _MARGIN_S,
@@ -163,32 +160,22 @@ class _Group:
 
 def _heard(group: _Group, speech: Sequence[Sequence[Region]]) -> list[Heard]:
     first, *others = ladder()
-    heard = _with_words(group, _hear(group, first, 0))
+    heard, begins = _with_words(group, _hear(group, first, 0)), group.begins()
     for step, rung in enumerate(others, 1):
         again = [
-            i
-            for i, one in enumerate(heard)
-            if one.failed or (rung.timestamps and one.text and _left_out(one, speech[i]) > 0)
+            i for i, one in enumerate(heard) if one.failed or (rung.timestamps and _lacking(one, speech[i], begins[i]))
         ]
         if not again:
             continue
         rest = group.part(again)
         for index, one in zip(again, _with_words(rest, _hear(rest, rung, step)), strict=True):
-            heard[index] = _more_whole(heard[index], one, speech[index])
-    return [with_pauses(*each) for each in zip(heard, group.begins(), strict=True)]
+            heard[index] = more_whole(heard[index], one, speech[index], begins[index])
+    return [with_pauses(*each) for each in zip(heard, begins, strict=True)]
 
 
-def _left_out(heard: Heard, speech: Sequence[Region]) -> float:
-    """Seconds of a window's speech that no word covers, in stretches too long to be an error of the word times."""
-    spans = [covered(float(one["start"]), float(one["end"]), one["word"]) for one in heard.words]
-    return sum(end - start for start, end in subtract(list(speech), spans, LEAST_UNCOVERED_S))
-
-
-def _more_whole(one: Heard, other: Heard, speech: Sequence[Region]) -> Heard:
-    """Of two texts of the same window the one that leaves out less; among equals the better one."""
-    if other.text and not other.failed and _left_out(one, speech) - _left_out(other, speech) >= LEAST_UNCOVERED_S:
-        return other
-    return better(one, other)
+def _lacking(one: Heard, speech: Sequence[Region], begin: int) -> bool:
+    """Not where the first hearing takes it for no speech: another one must not talk noise into words."""
+    return bool(one.text) and one.no_speech_prob <= guards.NO_SPEECH and left_out(one, speech, begin) > 0
 
 
 def _hear(group: _Group, rung: Rung, step: int) -> list[Heard]:
@@ -228,18 +215,6 @@ def _hear(group: _Group, rung: Rung, step: int) -> list[Heard]:
         ratio = guards.compression_ratio(text)
         heard.append(Heard(tokens, text, logprob, result.no_speech_prob, ratio, step, rung.temperature, failed))
     return heard
-
-
-def better(one: Heard, other: Heard) -> Heard:
-    """Of two texts of the same window the one that passes more checks; among equals the likelier one.
-
-    A likelier text that has a tenth less of it is no better one: leaving a passage out makes a text likelier.
-    """
-    if len(other.failed) != len(one.failed):
-        return other if len(other.failed) < len(one.failed) else one
-    if len(other.text) < _LEAST_SHARE * len(one.text) and "repetitive" not in one.failed:
-        return one
-    return other if other.avg_logprob > one.avg_logprob else one
 
 
 def _with_words(group: _Group, heard: Sequence[Heard]) -> list[Heard]:

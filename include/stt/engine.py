@@ -6,7 +6,7 @@ the encoder output, the time stamps and the token probabilities, so the loops ar
 probability and the language probability. Everything reaches the device through two seams, ``_encode`` and
 ``_generate``, in groups that are halved when its memory runs out.
 
-A model object is not thread-safe (whisperx #1171): one :class:`SpeechModel` a thread.
+A model object is not thread-safe (whisperx #1171): ``calls_at_once`` says how many threads may decode with one.
 """
 
 from __future__ import annotations
@@ -252,7 +252,7 @@ class SpeechModel:
         self._echo_due = True
         if tried == 1:
             raise self._no_room("one 30-s chunk beside the weights") from error
-        self.batch_size = tried // 2
+        self.batch_size = min(self.batch_size, tried // 2)
         log.warning("Out of memory on %s with %d chunks at once; %d from now on.", self.device, tried, self.batch_size)
 
     def encode_audio(self, parts: Sequence[NDArray[np.float32]], seconds: float) -> Any:

@@ -116,6 +116,8 @@ class HybridModel(SpeechModel):
         self._workers = ThreadPoolExecutor(self.decoders, thread_name_prefix="decoder")
         self._halving, self._metering = threading.Lock(), threading.Lock()
         self._streams = threading.local()
+        self._calls: list[int] = []
+        """One for each thread in :meth:`in_groups`."""
 
     def _ready_whisper(self, path: str) -> Any:
         from whisperx.asr import WhisperModel
@@ -146,13 +148,18 @@ class HybridModel(SpeechModel):
         count = -(-len(works) // self.batch_size)
         size = -(-len(works) // count)
         groups = [works[start : start + size] for start in range(0, len(works), size)]
-        metered = self._metering.acquire(blocking=False)  # the meter sees the whole device: one call at a time
+        # the meter sees the whole device: what it reads while two calls work is neither's
+        self._calls.append(1)
+        if len(self._calls) > 1:
+            self.meter.disturbed()
+        metered = len(self._calls) == 1 and self._metering.acquire(blocking=False)
         try:
             with self.meter.group(min(count, self.decoders) * size) if metered else nullcontext():
                 return [one for done in self._workers.map(lambda group: self._do(group, act), groups) for one in done]
         finally:
             if metered:
                 self._metering.release()
+            self._calls.pop()
 
     def _do(self, group: Sequence[_Work], act: Callable[[Sequence[_Work]], list[_Result]]) -> list[_Result]:
         done: list[_Result] = []

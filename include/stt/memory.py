@@ -48,10 +48,15 @@ class MemoryMeter:
         self._largest = 0
         self._growth = 0
         self._counted = 0
+        self._disturbed = False
 
     def loaded(self) -> None:
         """The model is loaded, nothing decoded yet."""
         self._loaded = self._used()
+
+    def disturbed(self) -> None:
+        """Somebody else takes memory meanwhile: what is being measured counts for nothing."""
+        self._disturbed = True
 
     @contextmanager
     def group(self, chunks: int) -> Iterator[None]:
@@ -59,6 +64,7 @@ class MemoryMeter:
         if self._loaded is None or chunks < self._largest or (chunks == self._largest and self._counted >= _LOOKS):
             yield
             return
+        self._disturbed = False
         done = threading.Event()
         seen = [self._used()]
 
@@ -73,6 +79,8 @@ class MemoryMeter:
         finally:
             done.set()
             watcher.join()
+        if self._disturbed:
+            return
         growth = max(seen[0], self._used()) - self._loaded
         larger = chunks > self._largest
         self._growth = growth if larger else max(growth, self._growth)

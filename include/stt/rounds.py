@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from include.stt import guards, language
 from include.stt.audio import SAMPLE_RATE
-from include.stt.decoding import LEAST_UNCOVERED_S, better, decode_group, feature_seconds
+from include.stt.decoding import decode_group, feature_seconds
 from include.stt.rows import stack, take_rows
 from include.stt.segments import chunks_of, covered_by, within
 from include.stt.tone import DOUBTFUL, TONES, with_tone
 from include.stt.vad import pack, subtract
+from include.stt.wholeness import LEAST_UNCOVERED_S, more_whole
 from include.stt.work import Decoded, DecodeItem, Dropped, Heard, Window
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class _Run:
             for window, code in other.items():
                 key = replace(window, language=self._done[number].language)
                 self._made[number].pop(key, None)
+                kept = [one for one in self._done[number].dropped if not _inside(one, window)]
+                self._done[number].dropped = kept
                 again.append(replace(key, language=code))
         self._chains(again)
 
@@ -156,11 +159,16 @@ class _Run:
             for index, other in zip(again, others, strict=True):
                 first = heard[index]
                 silence = max(first.no_speech_prob, other.no_speech_prob)
-                heard[index] = replace(better(first, other), languages=first.languages, no_speech_prob=silence)
+                window = windows[index]
+                begin = self._model.tokenizer(window.language).timestamp_begin
+                best = more_whole(first, other, self._speech(window), begin)
+                heard[index] = replace(best, languages=first.languages, no_speech_prob=silence)
         return heard
 
     def _note_language(self, root: Window, window: Window, heard: Heard) -> None:
         known = self._languages[window.item]
+        if self._items[window.item].language != "auto":  # asked for by a neighbour in the same batch only
+            return
         if heard.languages and window == root and all(_key(one) != _key(window) for one, _ in known):
             known.append((window, heard.languages))
 
@@ -271,6 +279,10 @@ class _Run:
 
 def _key(window: Window) -> Window:
     return replace(window, language="")
+
+
+def _inside(one: Dropped, window: Window) -> bool:
+    return one.channel == window.channel and window.start <= one.start and one.end <= window.end
 
 
 def _by_time(found: tuple[Window, Any]) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""From a window's tokens to segments by the decoder's own time stamps, with their words."""
+"""From a window's tokens to segments by the time stamps in them (the decoder's or a pause's), with their words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from include.stt.words import DecodedChunk
 if TYPE_CHECKING:
     from include.stt.work import Heard, Region, Window
 
-__all__ = ["chunks_of", "covered", "covered_by", "within"]
+__all__ = ["PARAMETERS", "chunks_of", "covered", "covered_by", "within"]
 
 _PRECISION_S = 0.02
 _LETTER_S = 0.35
@@ -20,9 +20,11 @@ _WORD_S = 0.5
 """A word covers at most half a second and 0.35 s a letter before its end: attention gives what lies before a word, a
 pause or a passage left out, to that word."""
 
+PARAMETERS = {"word_s": _WORD_S, "letter_s": _LETTER_S}
+
 
 def chunks_of(window: Window, heard: Heard, tokenizer: Any) -> tuple[list[DecodedChunk], float]:
-    """Cut a window's text at the decoder's time stamps.
+    """Cut a window's text at its time stamps.
 
     Returns:
         The segments that have text, and where decoding has to go on, seconds: the window's end, or the last time stamp

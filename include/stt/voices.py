@@ -36,7 +36,7 @@ FRAME_START_S = 0.0619375 / 2 - FRAME_S / 2
 """Where a chunk's first frame begins: half a receptive field less half a frame."""
 LOCAL_SPEAKERS = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1))
 """Which of the three local speakers are active in each of the powerset's classes."""
-_BATCH = {"cpu": 8, "cuda": 128}
+_BATCH = {"cpu": 8, "cuda": 32}
 _FRAME, _HOP = 400, 160
 """Samples of a frame of the filter bank and from one to the next: Kaldi's 25 and 10 ms."""
 _MEL_BINS = 80

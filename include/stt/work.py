@@ -58,7 +58,7 @@ class Decoded:
     """What was made of one recording."""
 
     chunks: list[DecodedChunk] = field(default_factory=list)
-    """One a segment by the decoder's own time stamps, in the order of channel and time."""
+    """One a segment, in the order of channel and time."""
     language: str = "und"
     """ISO 639-1; ``und`` when there was nothing to tell it from."""
     probability: float | None = None
@@ -97,7 +97,7 @@ class Heard:
     """What the decoder made of one window."""
 
     tokens: tuple[int, ...]
-    """With time stamps, without the end token."""
+    """Without the end token; with time stamps when it was heard with them, or was cut at its pauses."""
     text: str
     avg_logprob: float
     no_speech_prob: float

@@ -109,7 +109,7 @@ def test_groups_come_back_in_order_and_a_full_device_halves_them(monkeypatch: py
     model = object.__new__(HybridModel)
     model.device, model.decoders, model.batch_size, model.name, model._echo_due = "cpu", 3, 8, "base", False
     model.meter, model._workers = MemoryMeter("cpu", "float32"), ThreadPoolExecutor(3)
-    model._halving, model._metering = threading.Lock(), threading.Lock()
+    model._halving, model._metering, model._calls = threading.Lock(), threading.Lock(), []
     sizes: list[int] = []
 
     def act(works: Any) -> list[int]:

@@ -26,7 +26,7 @@ def stamp(seconds: float) -> int:
 def test_it_is_cut_before_a_pause_and_after_a_sentence() -> None:
     words = [(" one", 0.2, 1.0), (" two", 1.6, 2.0), (".", 2.0, 2.1), (" three", 2.1, 3.0), (" four", 3.0, 4.0)]
     assert with_pauses(heard(words), BEGIN).tokens == (
-        stamp(0.2), 100, stamp(1.0), stamp(1.6), 101, 102, stamp(2.1), stamp(2.1), 103, 104, stamp(4.0),
+        stamp(0.2), 100, stamp(1.0), stamp(1.6), 101, 102, stamp(2.0), stamp(2.1), 103, 104, stamp(4.0),
     )  # fmt: skip
 
 
@@ -45,3 +45,14 @@ def test_a_text_with_stamps_of_its_own_or_without_words_stays_as_it_is() -> None
     assert with_pauses(own, BEGIN) is own
     silent = heard([], tokens=())
     assert with_pauses(silent, BEGIN) is silent
+
+
+def test_a_loop_stays_in_one_piece() -> None:
+    loop = heard([(" one", 0.0, 1.0), (".", 1.0, 1.1), (" one", 1.1, 2.0)], failed=("repetitive",))
+    assert with_pauses(loop, BEGIN) is loop
+
+
+def test_a_comma_before_a_pause_hides_nothing_and_no_token_is_lost() -> None:
+    words = [(" one", 0.0, 1.0), (",", 1.0, 3.0), (" two", 3.0, 3.5)]
+    made = with_pauses(heard(words, tokens=(100, 101, 102, 777)), BEGIN)
+    assert made.tokens == (stamp(0), 100, 101, stamp(1.0), stamp(3.0), 102, 777, stamp(3.5))
