@@ -6,6 +6,7 @@ python bench/report.py        (make bench-report)
 from __future__ import annotations
 
 import html
+import resource
 import sys
 import time
 from pathlib import Path
@@ -37,6 +38,7 @@ def main() -> None:
         weasyprint.HTML(string=f"<html lang='ko'><body>{paragraphs}</body></html>").write_pdf()
         table.add_row(name, str(findings), f"{took:.1f}", f"{time.process_time() - began:.1f}")
     Console().print(table)
+    print(f"peak memory of all of it: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
 
 
 if __name__ == "__main__":
