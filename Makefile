@@ -9,6 +9,8 @@ UV     := $(TOOLS)/bin/uv
 PYTHON ?= python3.11
 APT    := ffmpeg libavcodec-extra libopencore-amrnb0 libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-nanum poppler-utils
 AUDIO  ?= samples
+# a shell (a container's) that forbids compiled files would have each process compile torch and Airflow anew: seconds each
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'

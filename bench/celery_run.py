@@ -59,7 +59,7 @@ class Celery:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
         ].replace("postgresql+psycopg2", "postgresql")
         command, folder = first.cmdline(), first.cwd()
-        self.lab.manager().stop_service("scheduler")
+        self.lab.manager().stop_services("scheduler")
         since = time.time()
         self._program("celery-scheduler", command, folder)
         for name in ("worker-1", "worker-2"):

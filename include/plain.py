@@ -43,13 +43,12 @@ def analyze_file(transcript: Path, audio: Path | None, *, confirm: bool = True) 
         AudioError: the recording can't be decoded.
     """
     parsed = stt.load_transcript(transcript)
-    channels = None
+    if audio is not None and stt.file_sha256(audio) != parsed.recording.sha256:
+        raise DocumentError(f"{audio} is not the recording that {transcript} was made of; give that one.")
+    channels = stt.load_channels(audio) if audio is not None else None
     words = forensic.located(parsed)
     decodes: forensic.SecondDecodes | stt.NotMeasured = _NO_AUDIO
     if audio is not None:
-        if stt.file_sha256(audio) != parsed.recording.sha256:
-            raise DocumentError(f"{audio} is not the recording that {transcript} was made of; give that one.")
-        channels = stt.load_channels(audio)
         decodes = _decoded_again(parsed, words, audio) if confirm else _NOT_WANTED
     return forensic.analyze_transcript(
         parsed,

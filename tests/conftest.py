@@ -19,6 +19,8 @@ os.environ["AIRFLOW_CONFIG"] = str(Path(__file__).parent.parent / "airflow.cfg")
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent.parent / "dags")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).parent.parent / "plugins")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
+# two test processes share two cores: one thread each, where a test doesn't ask for more; the stacks keep the default
+os.environ.setdefault("VOICEMAN_THREADS", "1")
 # pytest-xdist gives its workers a width of 80; rich would read it once, when the command line is imported
 os.environ.pop("COLUMNS", None)
 
@@ -31,7 +33,7 @@ DEVELOPMENT_DATA = Path(os.environ.get("VOICEMAN_EVAL_DATA", ROOT.parent / "shar
 
 
 _WITHOUT_THE_SHARED_STACK = (
-    "test_confirm.py", "test_faults.py", "test_local_stack.py", "test_odd_audio.py", "test_service.py",
+    "test_confirm.py", "test_local_stack.py", "test_odd_audio.py", "test_service.py",
     "test_stream.py", "test_transcribe.py",
 )  # fmt: skip
 
@@ -84,7 +86,7 @@ def stack_home(models: Path) -> Iterator[Path]:
         "VOICEMAN_MODEL_DIR": str(models),
         "VOICEMAN_SETTLE_S": "8",
     }
-    for name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER"):
+    for name in (*(one for one in environment if one.startswith("AIRFLOW_")), "VOICEMAN_THREADS"):
         environment.pop(name)
     try:
         started = subprocess.run(

@@ -234,7 +234,7 @@ def _run_scheduler_as(lab: Lab, command: list[str]) -> None:
     )
     file.write_text(before + section + changed)
     manager, since = lab.manager(), time.time()
-    manager.stop_service("scheduler")
+    manager.stop_services("scheduler")
     for method, *arguments in (["reloadConfig"], ["removeProcessGroup", "scheduler"], ["addProcessGroup", "scheduler"]):
         manager._call(method, *arguments)
     manager.start_service("scheduler")

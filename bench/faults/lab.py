@@ -37,15 +37,20 @@ DISK_BYTES = 64 << 20
 class Lab:
     """One local stack with S3 behind a proxy and the tasks' work directory on a small disk of its own."""
 
-    def __init__(self, settings: dict[str, str], *, fake: bool = True, proxied: bool = True) -> None:
+    def __init__(
+        self, settings: dict[str, str], *, fake: bool = True, proxied: bool = True, home: Path | None = None
+    ) -> None:
         """Lay it out; nothing is started.
 
         Args:
             settings: more environment for the stack (``VOICEMAN_…``).
             fake: use the fake engines.
             proxied: reach S3 through the proxy.
+            home: the stack's home; a new one when None.
         """
-        self.home = Path(tempfile.mkdtemp(prefix="vmf-", dir="/tmp"))
+        self.home = home or Path(tempfile.mkdtemp(prefix="vmf-", dir="/tmp"))
+        layout = Layout(self.home)
+        layout.create()
         self.home.chmod(0o711)
         self.devices = self.home.with_name(self.home.name + "-dev")
         self.devices.mkdir()
@@ -65,8 +70,6 @@ class Lab:
             **({"VOICEMAN_ENGINES": "bench.faults.fake:FakeEngines"} if fake else {}),
             **settings,
         }
-        layout = Layout(self.home)
-        layout.create()
         self.secrets = make_secrets(layout)
         self.settings["AIRFLOW_CONN_FAULTS_S3"] = self._s3_connection()
         self._open: dict[str, psycopg.Connection[Any]] = {}

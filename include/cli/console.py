@@ -11,7 +11,7 @@ from rich.console import Console
 
 from include.errors import DocumentError, ToolError
 
-__all__ = ["LanguageOption", "app", "err", "not_over", "out", "use_stack", "write"]
+__all__ = ["LanguageOption", "app", "check_target", "err", "out", "use_stack", "write"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 err = Console(stderr=True)
@@ -32,8 +32,15 @@ def use_stack() -> None:
     get_settings.cache_clear()
 
 
-def not_over(to: Path, *inputs: Path | None) -> None:
-    """Refuse to write over what was handed in: a recording is evidence."""
+def check_target(to: Path, *inputs: Path | None) -> None:
+    """Refuse, before any work, a result's path that is no file's, or that is what was handed in: evidence.
+
+    Raises:
+        ToolError: it is a folder.
+        DocumentError: it is one of the inputs.
+    """
+    if not to.name or to.is_dir():
+        raise ToolError(f"{to} is not a file's path; give the path of the file to write.")
     for given in inputs:
         if given is not None and to.exists() and given.exists() and to.samefile(given):
             raise DocumentError(f"{to} is the file that was handed in; choose another path for the result.")
@@ -45,8 +52,6 @@ def write(path: Path, text: str) -> None:
     Raises:
         ToolError: it can't be written.
     """
-    if not path.name or path.is_dir():
-        raise ToolError(f"{path} is not a file's path; give the path of the file to write.")
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

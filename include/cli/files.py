@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from include import __version__
-from include.cli.console import LanguageOption, app, err, not_over, out, write
+from include.cli.console import LanguageOption, app, check_target, err, out, write
 
 __all__ = ["analyze", "course", "export", "report", "schemas", "transcribe", "version"]
 
@@ -27,7 +27,7 @@ def transcribe(
     from include.stt import Transcriber
 
     check_language(language)
-    not_over(to, file)
+    check_target(to, file)
     with err.status("Transcribing"):
         transcript = Transcriber().transcribe(file, language=language)
     write(to, transcript.to_json())
@@ -57,7 +57,7 @@ def analyze(
         raise typer.BadParameter("give a transcript and --out, or --text with dialogues on standard input")
     from include import plain
 
-    not_over(to, transcript, audio)
+    check_target(to, transcript, audio)
     with err.status("Analysing"):
         write(to, plain.analyze_file(transcript, audio, confirm=confirm).to_json())
     out.print(str(to), soft_wrap=True, markup=False, highlight=False)
@@ -71,7 +71,7 @@ def course(
     """Set the recordings of a case side by side: repeated phrases, findings per hour, how they change."""
     from include import plain
 
-    not_over(to, *analyses)
+    check_target(to, *analyses)
     write(to, plain.course_files(analyses).model_dump_json(indent=2) + "\n")
     out.print(str(to), soft_wrap=True, markup=False, highlight=False)
 
@@ -107,7 +107,7 @@ def export(
             sys.stdout.reconfigure(encoding="utf-8")
         print(text, end="")
         return
-    not_over(to, transcript)
+    check_target(to, transcript)
     write(to, text)
     out.print(str(to), soft_wrap=True, markup=False, highlight=False)
 

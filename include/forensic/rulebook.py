@@ -233,7 +233,7 @@ def taxonomy_digest() -> str:
 def _parsed(path: Path, raw: bytes, model: type[_Shared] | type[_Family]) -> Any:
     """The file's data, already checked once so that an error can name the file."""
     try:
-        data = yaml.safe_load(raw)
+        data = yaml.load(raw, Loader=yaml.CSafeLoader)  # ten times as fast as Python's own; in every wheel of PyYAML
         model.model_validate(data)
     except yaml.YAMLError as error:
         raise SettingsError(f"{path} is not YAML ({error}); mend it.") from error

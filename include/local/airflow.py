@@ -25,8 +25,9 @@ __all__ = [
     "HealthReport",
     "airflow_command",
     "health",
+    "import_pools",
+    "migrate_database",
     "part_is_healthy",
-    "prepare_database",
     "wait_for_part",
     "write_passwords",
 ]
@@ -56,36 +57,46 @@ def write_passwords(layout: Layout, secrets: StackSecrets) -> None:
     write_private(layout.passwords_file, json.dumps({ADMIN: secrets.admin_password}) + "\n")
 
 
-def prepare_database(layout: Layout, state: StackState, secrets: StackSecrets) -> bool:
-    """Migrate the database and import the pools when something of that changed; True when it did.
+def migrate_database(layout: Layout, state: StackState, secrets: StackSecrets) -> None:
+    """Bring Airflow's database to the installed Airflow's schema, unless it is there.
 
     ``airflow db migrate`` takes seconds even when there is nothing to do, so what was done is
-    remembered: Airflow's version, the revision found in the database, the digest of the pools.
+    remembered: Airflow's version and the revision found in the database.
 
     Raises:
-        StackError: a command failed; its log is named.
+        StackError: the command failed; its log is named.
+    """
+    installed = version("apache-airflow")
+    done = state.prepared
+    if done and done.airflow_version == installed and done.revision == airflow_revision(state, secrets):
+        return
+    _run_airflow(layout, state, secrets, ["db", "migrate"])
+    revision = airflow_revision(state, secrets)
+    if revision is None:
+        raise StackError(f"`airflow db migrate` left no schema; see {layout.log('airflow-prepare')}.")
+    state.prepared = Prepared(airflow_version=installed, revision=revision, pools_sha256="")
+    state.save(layout)
+
+
+def import_pools(layout: Layout, state: StackState, secrets: StackSecrets) -> None:
+    """Import the pools into the migrated database when they are others than at the last time.
+
+    Raises:
+        StackError: the command failed; its log is named.
         SettingsError: ``VOICEMAN_DEVICE`` is ``cuda`` and there is no GPU.
         ToolError: ``nvidia-smi`` hangs or can't be understood.
     """
     content = _pools(state)
-    pools = hashlib.sha256(content.encode()).hexdigest()
-    revision = airflow_revision(state, secrets)
-    done = state.prepared
-    installed = version("apache-airflow")
-    migrated = done is not None and done.airflow_version == installed and done.revision == revision
-    if migrated and done is not None and done.pools_sha256 == pools:
-        return False
-    if not migrated:
-        _run_airflow(layout, state, secrets, ["db", "migrate"])
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    if state.prepared is None:
+        raise StackError("Airflow's database is not migrated yet; migrate_database comes first.")
+    if state.prepared.pools_sha256 == digest:
+        return
     file = layout.airflow_home / "pools.json"
     write_private(file, content)
     _run_airflow(layout, state, secrets, ["pools", "import", str(file)])
-    revision = airflow_revision(state, secrets)
-    if revision is None:
-        raise StackError(f"`airflow db migrate` left no schema; see {layout.log('airflow-prepare')}.")
-    state.prepared = Prepared(airflow_version=installed, revision=revision, pools_sha256=pools)
+    state.prepared.pools_sha256 = digest
     state.save(layout)
-    return True
 
 
 def _pools(state: StackState) -> str:

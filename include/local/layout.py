@@ -36,8 +36,8 @@ class Prepared(BaseModel):
     revision: str
     """Alembic revision that the migration left in the database."""
     pools_sha256: str
-    """Digest of the pools that were imported: pools.json with this host's devices. Pools edited in the UI stay until
-    that changes."""
+    """Digest of the pools that were imported: pools.json with this host's devices; empty before the first time.
+    Pools edited in the UI stay until that changes."""
 
 
 class StackState(BaseModel):

@@ -19,7 +19,7 @@ from include.local.processes import end_processes, stack_processes
 from include.local.s3 import ensure_bucket, remove_stale_sockets, write_identities
 from include.local.secrets import ADMIN, StackSecrets, make_secrets
 from include.local.status import status
-from include.local.supervisor import SERVICES, Supervisor, write_configuration
+from include.local.supervisor import SERVICES, STOP_ORDER, Supervisor, write_configuration
 
 __all__ = ["StackInfo", "down", "up"]
 
@@ -28,6 +28,7 @@ S3_TIMEOUT_S = 60.0
 AIRFLOW_TIMEOUT_S = 180.0
 HEAL_TIMEOUT_S = 60.0
 """Seconds; a cold start on a busy two-core machine takes a tenth of it."""
+_LEFTOVER_GRACE_S = {"s3": 5, "postgres": 10}
 
 
 @dataclass(frozen=True)
@@ -110,21 +111,19 @@ def _start(layout: Layout, state: StackState, secrets: StackSecrets, progress: C
     progress("S3")
     ensure_bucket(state, secrets, timeout_s=S3_TIMEOUT_S, log=layout.log("s3"))
     progress("Airflow: database")
-    airflow.prepare_database(layout, state, secrets)
-    # The API server first: the others and every task talk to it.
-    progress("Airflow: API server")
-    _start_part(layout, state, manager, ["api-server"])
-    progress("Airflow: DAG processor, scheduler, triggerer")
-    _start_part(layout, state, manager, ["dag-processor", "scheduler", "triggerer"])
-    manager.start_service("watchdog")
-
-
-def _start_part(layout: Layout, state: StackState, manager: Supervisor, services: list[str]) -> None:
+    airflow.migrate_database(layout, state, secrets)
+    progress("Airflow: API server, DAG processor, triggerer")
     since = datetime.now(UTC)
-    for service in services:
+    for service in ("api-server", "dag-processor", "triggerer"):
         manager.start_service(service)
-    for service in services:
+    airflow.import_pools(layout, state, secrets)
+    airflow.wait_for_part(layout, state, "api-server", since, timeout_s=AIRFLOW_TIMEOUT_S)
+    # The scheduler last: its tasks need the pools, and talk to the API server.
+    progress("Airflow: scheduler")
+    manager.start_service("scheduler")
+    for service in ("dag-processor", "triggerer", "scheduler"):
         airflow.wait_for_part(layout, state, service, since, timeout_s=AIRFLOW_TIMEOUT_S)
+    manager.start_service("watchdog")
 
 
 def _end_everything(layout: Layout, state: StackState, progress: Callable[[str], None] = lambda _: None) -> int:
@@ -132,9 +131,9 @@ def _end_everything(layout: Layout, state: StackState, progress: Callable[[str],
     count = len(stack_processes(state.stack_id))
     manager = Supervisor(layout, state)
     if manager.running():
-        for service in reversed(SERVICES):
-            progress(service)
-            manager.stop_service(service)
+        for services in STOP_ORDER:
+            progress(", ".join(services))
+            manager.stop_services(*services)
         manager.shut_down()
         _wait_until_gone(state, 10)
     _end_leftovers(state)
@@ -154,10 +153,10 @@ def _end_leftovers(state: StackState) -> None:
     """End every process with the stack's id, Airflow before the stores.
 
     Without supervisord their output goes nowhere and Airflow's parts often hang while they log their
-    end: they get 2 s, the stores 10. More than once: a process may be forked meanwhile.
+    end: they get 2 s, the stores longer. More than once: a process may be forked meanwhile.
     """
     for service in reversed(SERVICES):
-        end_processes(stack_processes(state.stack_id, service), grace_s=10 if service in ("s3", "postgres") else 2)
+        end_processes(stack_processes(state.stack_id, service), grace_s=_LEFTOVER_GRACE_S.get(service, 2))
     for _ in range(3):
         left = stack_processes(state.stack_id)
         if not left:

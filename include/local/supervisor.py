@@ -23,14 +23,17 @@ from include.local.postgres import Server, server_command
 from include.local.processes import SERVICE_VARIABLE
 from include.settings import ROOT
 
-__all__ = ["SERVICES", "Supervisor", "write_configuration"]
+__all__ = ["SERVICES", "STOP_ORDER", "Supervisor", "write_configuration"]
 
 SERVICES = ("postgres", "s3", "api-server", "dag-processor", "scheduler", "triggerer", "watchdog")
-"""In the order in which they start; they stop in reverse."""
+"""In the order in which they start, but for the scheduler, which comes when the API server is healthy."""
 
-_STOP_WAIT_S = {"scheduler": 20, "postgres": 30, "triggerer": 4}
+_STOP_WAIT_S = {"scheduler": 20, "postgres": 30, "triggerer": 4, "s3": 5}
 """Seconds a service gets to end by itself, 10 unless named. Airflow 3.3.2's triggerer ends at once or,
-when a trigger was running, hangs: its triggers are in the database and go to the next triggerer."""
+when a trigger was running, hangs: its triggers are in the database and go to the next triggerer. SeaweedFS
+4.47 closes its stores at once and then, one time in two, waits in vain for its own master to come back."""
+STOP_ORDER = (("watchdog",), ("triggerer", "scheduler", "dag-processor"), ("api-server",), ("s3", "postgres"))
+"""Running tasks end while the API server still hears them; what stands together ends at the same time."""
 
 
 def write_configuration(layout: Layout, state: StackState, server: Server) -> None:
@@ -131,21 +134,34 @@ class Supervisor:
         except (Fault, OSError, HTTPException) as error:
             raise StackError(f"{service} can't be started ({error}); see {self._layout.log(service)}.") from error
 
-    def stop_service(self, service: str) -> None:
-        """Stop one service and wait for it; one that doesn't run is left alone.
+    def stop_services(self, *services: str) -> None:
+        """Stop these services at the same time and wait for them; one that doesn't run is left alone.
 
         Raises:
-            StackError: supervisord doesn't answer.
+            StackError: supervisord doesn't answer, or a service is still there after its time and 10 s.
         """
+        deadline = time.monotonic() + max(_STOP_WAIT_S.get(service, 10) for service in services) + 10
         try:
-            # a supervisord that an older version started doesn't know a service that is new
-            if self.processes().get(service, {}).get("pid"):
-                self._call("stopProcess", service, True)
+            for service in self._running(services):
+                self._stop(service)
+            while left := self._running(services):
+                if time.monotonic() > deadline:
+                    raise StackError(f"{', '.join(left)} can't be stopped; see {self._layout.log('supervisord')}.")
+                time.sleep(0.1)
+        except (OSError, HTTPException) as error:
+            raise StackError(f"The process manager went away while {', '.join(services)} stopped ({error}).") from error
+
+    def _stop(self, service: str) -> None:
+        try:
+            self._call("stopProcess", service, False)
         except Fault as error:
             if "NOT_RUNNING" not in error.faultString:
                 raise StackError(f"{service} can't be stopped ({error.faultString}).") from error
-        except (OSError, HTTPException) as error:
-            raise StackError(f"The process manager went away while {service} was stopped ({error}).") from error
+
+    def _running(self, services: tuple[str, ...]) -> list[str]:
+        # a supervisord that an older version started doesn't know a service that is new
+        known = self.processes()
+        return [service for service in services if known.get(service, {}).get("pid")]
 
     def shut_down(self) -> None:
         """Tell supervisord to end (the services are stopped already)."""

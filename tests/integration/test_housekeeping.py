@@ -248,7 +248,8 @@ def test_leftovers_go_and_what_is_worked_on_stays(store: Store) -> None:
 
     sweep = sweep_later(store, timedelta(hours=25))
     remove_leftovers(sweep)
-    assert sweep.counts == dry.counts
+    # "kept" counts what is worked on, in all jobs: the live stack may begin something in between
+    assert {**sweep.counts, "kept": 0} == {**dry.counts, "kept": 0}
     manifest = layout.manifest_key(done.job_id, f"run-{done.job_id}").split("/")[2]
     assert keys(store, done) == before[0] | {"processing": [manifest], "incoming": ["next.m4a"]}
     assert keys(store, busy)["processing"] == [name for name in before[1]["processing"] if name != "gone_report.pdf"]
@@ -342,7 +343,18 @@ def counted(home: Path, run_id: str) -> list[int]:
     ]
 
 
-def test_airflows_own_history(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def by_hand(stack: Path, **settings: str) -> list[str]:
+    """The lines of a dry run by the command line."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    environment |= {"VOICEMAN_HOME": str(stack), "TMPDIR": tempdir(stack), **settings}
+    command = [ROOT / "voiceman", "housekeeping", "--dry-run"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_airflows_own_history_and_a_dry_run_by_hand(stack: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = new_job(store, State.COMPLETED)
     ended, live, young = old_run(stack, "success", 400), old_run(stack, "running", 380), old_run(stack, "failed", 370)
     triggers = airflow_rows(stack, "SELECT count(*) FROM trigger")
     airflow_rows(stack, "UPDATE trigger SET created_date = now() - interval '500 days'")
@@ -353,7 +365,11 @@ def test_airflows_own_history(stack: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert "is kept" in housekeeping.airflow_history()
         monkeypatch.setenv("VOICEMAN_AIRFLOW_HISTORY_DAYS", "365")
         get_settings.cache_clear()
-        assert housekeeping.airflow_history(dry_run=True).endswith("UTC would go.")
+        *_, removed, history = by_hand(stack, VOICEMAN_RETENTION_DAYS='{"completed/": 1}')
+        assert removed == "Would remove: nothing."  # it is all of today
+        assert "rows of Airflow's history from before" in history
+        assert history.endswith("UTC would go.")
+        assert keys(store, one)["completed"] == ["call_report.pdf", "job_summary.json"]
         assert counted(stack, ended) == [1, 1, 1]
         told = housekeeping.airflow_history()
         assert told.endswith("UTC went.")
@@ -368,20 +384,6 @@ def test_airflows_own_history(stack: Path, monkeypatch: pytest.MonkeyPatch) -> N
     finally:
         for run_id in (ended, live, young):
             airflow_rows(stack, "DELETE FROM dag_run WHERE run_id = %s", run_id)
-
-
-def test_by_hand(stack: Path, store: Store) -> None:
-    one = new_job(store, State.COMPLETED)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | {
-        "VOICEMAN_HOME": str(stack), "VOICEMAN_RETENTION_DAYS": '{"completed/": 1}', "TMPDIR": tempdir(stack),
-    }  # fmt: skip
-    done = subprocess.run(
-        [ROOT / "voiceman", "housekeeping", "--dry-run"], env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-2] == "Would remove: nothing."  # it is all of today
-    assert "rows of Airflow's history from before" in done.stdout.splitlines()[-1]
-    assert keys(store, one)["completed"] == ["call_report.pdf", "job_summary.json"]
 
 
 def tempdir(home: Path) -> str:

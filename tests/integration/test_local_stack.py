@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,6 +27,10 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from bench.faults.inject import FAULTS
+from bench.faults.job import Job, make_wav
+from bench.faults.lab import Lab, wait_until
+from bench.faults.watch import Watch
 from include import local
 from include.errors import StackError
 from include.local import ServiceStatus, StackInfo
@@ -62,7 +67,21 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def stack(home: Path) -> Iterator[StackInfo]:
+def lab(home: Path) -> Iterator[Lab]:
+    """bench/faults over this module's stack, whose tasks have the fake engine."""
+    lab = Lab({"VOICEMAN_FAKE_S": "0.4"}, proxied=False, home=home)
+    lab.settings.pop("TMPDIR")  # the stack's sockets lie where this process looks for them
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in lab.settings.items():
+            patch.setenv(name, value)
+        get_settings.cache_clear()
+        yield lab
+        lab.remove()
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def stack(home: Path, lab: Lab) -> Iterator[StackInfo]:
     """A running stack; the usual ports of the UI and PostgreSQL are held by somebody else meanwhile."""
     holders = []
     for name in ("ui", "postgres"):
@@ -250,6 +269,37 @@ def test_compose_databases_script_runs_on_this_postgres(state: StackState, secre
     ).close()
 
 
+def test_a_killed_task_child_loses_and_doubles_nothing_and_the_checker_would_see_it(stack: StackInfo, lab: Lab) -> None:
+    lab.up()  # it stands: this migrates the schema
+    job = Job(lab, "smoke", {f"rec-{index}.wav": make_wav(f"smoke {index}") for index in range(6)})
+    job.drop()
+    assert wait_until(lambda: any("transcribe" in task["task"] and task["start"] for task in job.tasks()), 90)
+    shot = FAULTS["task-child"].inject(lab, job, random.Random(3))
+    assert shot is not None
+    watch = Watch(lab, job, shot)
+    assert watch.follow(120)
+    measured = watch.measured()
+    assert measured["detect_s"] is not None
+    assert measured["resume_s"] is not None
+    assert measured["resume_s"] <= 30
+    verdict = job.judge()
+    assert (verdict.lost, verdict.doubled, verdict.leftovers) == ([], [], [])
+    assert verdict.states == {"COMPLETED": 6}
+
+    lab.put("completed/smoke/rec-0_report.html", b"changed")
+    lab.s3.delete_object(Bucket=lab.bucket, Key="completed/smoke/rec-1_forensic.json")
+    lab.put("originals/smoke/rec-2.wav", b"changed")
+    lab.put("incoming/smoke/rec-9.wav", b"late")
+    job.files["rec-3.wav"] = make_wav("another")
+    job.files["rec-8.wav"] = make_wav("never dropped")
+    verdict = job.judge(started_by_us=2)
+    assert [line.split(":")[0] for line in sorted(verdict.lost)] == [
+        "rec-0.wav", "rec-1.wav", "rec-2.wav", "rec-3.wav", "rec-8.wav",
+    ]  # fmt: skip
+    assert len(verdict.doubled) == 1  # one run where two were asked for
+    assert verdict.leftovers == ["incoming/smoke/rec-9.wav"]
+
+
 def test_a_killed_service_comes_back_by_itself(stack: StackInfo, state: StackState) -> None:
     old = by_name()["scheduler"].pid
     assert old is not None
@@ -282,7 +332,7 @@ def test_down_after_a_crash_leaves_nothing_and_state_survives(
         bystander.wait()
     again = local.up()
     assert not again.already_up
-    assert again.seconds < 120
+    wait_until_healthy(30)
     after = load_state(Layout(stack.home))
     assert after is not None
     assert (after.stack_id, after.ports, after.prepared) == (state.stack_id, state.ports, state.prepared)
@@ -290,22 +340,13 @@ def test_down_after_a_crash_leaves_nothing_and_state_survives(
     assert client.get_object(Bucket=get_settings().bucket, Key="incoming/probe.bin")["Body"].read() == b"kept"
 
 
-def test_up_after_a_crash_ends_the_leftovers_first(stack: StackInfo, state: StackState) -> None:
-    manager = manager_pid(stack, state)
-    before = {process.pid for process in stack_processes(state.stack_id)}
-    os.kill(manager, signal.SIGKILL)
-    info = local.up()
-    assert not info.already_up
-    wait_until_healthy(30)
-    assert not before & {process.pid for process in stack_processes(state.stack_id)}
-
-
-def test_a_service_that_cannot_start_is_named_and_nothing_stays(
+def test_up_after_a_crash_ends_the_leftovers_and_names_a_service_that_cannot_start(
     stack: StackInfo, state: StackState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layout = Layout(stack.home)
-    local.down()
-    assert stack_processes(state.stack_id) == []
+    manager = manager_pid(stack, state)
+    assert len(stack_processes(state.stack_id)) >= 6
+    os.kill(manager, signal.SIGKILL)
     identities = layout.s3_data.with_name("s3-aside")
     layout.s3_data.rename(identities)
     layout.s3_data.write_text("a file where SeaweedFS wants its directory")

@@ -234,15 +234,15 @@ def test_long_words_wrap_inside_the_page() -> None:
     from weasyprint.formatting_structure.boxes import TextBox
 
     transcript = make_transcript()
-    transcript.segments[1].text = "가" * 10_000
-    transcript.segments[2].text = "W" * 10_000
+    transcript.segments[1].text = "가" * 3_000
+    transcript.segments[2].text = "W" * 3_000
     analysis = make_analysis(transcript)
     assert isinstance(analysis.findings, list)
-    analysis.findings[0].context.before = "긴" * 10_000
+    analysis.findings[0].context.before = "긴" * 3_000
     report = _render(transcript, analysis, "ko", file_name="이" * 200 + ".m4a", file_id="이" * 60)
     text = _pdf_text(report.pdf).replace(" ", "")
     # Every character is on a page: page headers cut the runs, so they are counted.
-    assert [text.count(char) >= least for char, least in (("가", 10_000), ("W", 10_000), ("긴", 10_000))] == [True] * 3
+    assert [text.count(char) >= least for char, least in (("가", 3_000), ("W", 3_000), ("긴", 3_000))] == [True] * 3
     right = (210 - 21) / 25.4 * 96 + 1  # CSS pixels
     ends = [
         box.position_x + box.width
@@ -261,17 +261,14 @@ def test_same_inputs_give_the_same_bytes_and_no_trace_of_the_machine() -> None:
         "t = make_transcript(); r = render_report(t, make_analysis(t), make_facts(), language='ko')\n"
         "print(hashlib.sha256(r.pdf).hexdigest(), hashlib.sha256(r.html.encode()).hexdigest())"
     )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True,
-            env={"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": seed, "TZ": zone, "HOME": "/tmp", "USER": "someone"},
-        ).stdout.split()
-        for seed, zone in (("1", "UTC"), ("2", "Asia/Seoul"))
-    ]  # fmt: skip
-    assert runs[0] == runs[1]
+    elsewhere = {"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "1", "TZ": "Asia/Seoul", "HOME": "/tmp", "USER": "someone"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, env=elsewhere
+    )
     transcript = make_transcript()
     report = _render(transcript, make_analysis(transcript), "ko")
-    assert runs[0] == [hashlib.sha256(report.pdf).hexdigest(), hashlib.sha256(report.html.encode()).hexdigest()]
+    here = [hashlib.sha256(report.pdf).hexdigest(), hashlib.sha256(report.html.encode()).hexdigest()]
+    assert done.stdout.split() == here
     reader = PdfReader(io.BytesIO(report.pdf))
     assert reader.metadata is not None
     assert set(reader.metadata) == {"/Title", "/Creator", "/Producer", "/CreationDate", "/ModDate"}
