@@ -135,7 +135,8 @@ def replicas(wanted: argparse.Namespace, note: Any) -> None:
         "what": "replicas", "replicas": wanted.replicas, "audio_s": sum(row["audio_s"] for row in measured),
         "s": slowest, "x_real_time": round(sum(row["audio_s"] for row in measured) / slowest, 1),
         "cores": round(sum(row["cores"] for row in measured), 1), "busy_s": [row["busy_s"] for row in measured],
-        "errors": [error for row in measured for error in row["errors"]], **load.row(),
+        "errors": [error for row in measured for error in row["errors"]], "ended": [p.returncode for p in running],
+        **load.row(),
     })  # fmt: skip
 
 

