@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -113,7 +112,7 @@ def plain_runs() -> bool:
         "plain.diarize_samples(own.mono(pathlib.Path('samples/threat.m4a')))\n"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, capture_output=True, check=False)
-    return done.returncode != -signal.SIGILL
+    return done.returncode >= 0
 
 
 def evaluate(data: Path) -> dict[str, Any]:

@@ -131,11 +131,14 @@ def _end_everything(layout: Layout, state: StackState, progress: Callable[[str],
     count = len(stack_processes(state.stack_id))
     manager = Supervisor(layout, state)
     if manager.running():
-        for services in STOP_ORDER:
-            progress(", ".join(services))
-            manager.stop_services(*services)
-        manager.shut_down()
-        _wait_until_gone(state, 10)
+        try:
+            for services in STOP_ORDER:
+                progress(", ".join(services))
+                manager.stop_services(*services)
+            manager.shut_down()
+            _wait_until_gone(state, 10)
+        except StackError as error:
+            progress(f"what is left, by its id ({error})")
     _end_leftovers(state)
     if state.ports:
         remove_stale_sockets(state)
@@ -170,10 +173,11 @@ def _end_leftovers(state: StackState) -> None:
 def _heal(layout: Layout, state: StackState, progress: Callable[[str], None]) -> bool:
     """When the manager is there, start what stands still and wait for the rest; running tasks go on.
 
-    False when the manager is gone or a service doesn't become healthy: then start anew.
+    False when the manager is gone, the database was not prepared to the end, or a service doesn't become healthy: then
+    start anew.
     """
     manager = Supervisor(layout, state)
-    if not state.ports or not manager.running():
+    if not state.ports or not _prepared(state) or not manager.running():
         return False
     progress("waiting for the services that are starting")
     for service, entry in manager.processes().items():
@@ -188,6 +192,11 @@ def _heal(layout: Layout, state: StackState, progress: Callable[[str], None]) ->
 
 
 def _all_healthy(layout: Layout, state: StackState) -> bool:
-    if not state.ports or not Supervisor(layout, state).running():
+    if not state.ports or not _prepared(state) or not Supervisor(layout, state).running():
         return False
     return all(service.state == "healthy" for service in status())
+
+
+def _prepared(state: StackState) -> bool:
+    """Whether the database was migrated and has the pools: an ``up`` that was killed may have left it half-way."""
+    return state.prepared is not None and bool(state.prepared.pools_sha256)

@@ -137,18 +137,21 @@ class Supervisor:
     def stop_services(self, *services: str) -> None:
         """Stop these services at the same time and wait for them; one that doesn't run is left alone.
 
+        One that comes back meanwhile, because it had just died, is stopped again.
+
         Raises:
             StackError: supervisord doesn't answer, or a service is still there after its time and 10 s.
         """
         deadline = time.monotonic() + max(_STOP_WAIT_S.get(service, 10) for service in services) + 10
         try:
-            for service in self._running(services):
-                self._stop(service)
-            while left := self._running(services):
+            while left := self._not_stopped(services):
                 if time.monotonic() > deadline:
                     raise StackError(f"{', '.join(left)} can't be stopped; see {self._layout.log('supervisord')}.")
+                for service, state in left.items():
+                    if state != "STOPPING":
+                        self._stop(service)
                 time.sleep(0.1)
-        except (OSError, HTTPException) as error:
+        except (Fault, OSError, HTTPException) as error:
             raise StackError(f"The process manager went away while {', '.join(services)} stopped ({error}).") from error
 
     def _stop(self, service: str) -> None:
@@ -156,18 +159,19 @@ class Supervisor:
             self._call("stopProcess", service, False)
         except Fault as error:
             if "NOT_RUNNING" not in error.faultString:
-                raise StackError(f"{service} can't be stopped ({error.faultString}).") from error
+                raise
 
-    def _running(self, services: tuple[str, ...]) -> list[str]:
+    def _not_stopped(self, services: tuple[str, ...]) -> dict[str, str]:
         # a supervisord that an older version started doesn't know a service that is new
         known = self.processes()
-        return [service for service in services if known.get(service, {}).get("pid")]
+        states = {service: str(known[service]["statename"]) for service in services if service in known}
+        return {one: state for one, state in states.items() if state in ("STARTING", "RUNNING", "BACKOFF", "STOPPING")}
 
     def shut_down(self) -> None:
         """Tell supervisord to end (the services are stopped already)."""
         try:
             self._call("shutdown")
-        except (OSError, HTTPException) as error:
+        except (Fault, OSError, HTTPException) as error:
             raise StackError(f"The process manager could not be told to end ({error}).") from error
 
     def processes(self) -> dict[str, dict[str, Any]]:

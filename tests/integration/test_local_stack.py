@@ -35,7 +35,7 @@ from include import local
 from include.errors import StackError
 from include.local import ServiceStatus, StackInfo
 from include.local.layout import Layout, StackState, load_state
-from include.local.ports import DEFAULT_PORTS
+from include.local.ports import DEFAULT_PORTS, choose_ports
 from include.local.postgres import _copy_programs, place_server
 from include.local.processes import stack_processes
 from include.local.secrets import StackSecrets, load_secrets
@@ -56,10 +56,6 @@ def home() -> Iterator[Path]:
     try:
         with guarded(path):
             yield path
-        local.down()
-        state = load_state(Layout(path))
-        if state is not None:
-            shutil.rmtree(Layout(path).server_dir(state.stack_id), ignore_errors=True)
     finally:
         os.environ.pop("VOICEMAN_HOME") if before is None else os.environ.update(VOICEMAN_HOME=before)
         get_settings.cache_clear()
@@ -76,7 +72,10 @@ def lab(home: Path) -> Iterator[Lab]:
             patch.setenv(name, value)
         get_settings.cache_clear()
         yield lab
+        state = load_state(Layout(home))
         lab.remove()
+        if state is not None:
+            shutil.rmtree(Layout(home).server_dir(state.stack_id), ignore_errors=True)
     get_settings.cache_clear()
 
 
@@ -352,9 +351,17 @@ def test_up_after_a_crash_ends_the_leftovers_and_names_a_service_that_cannot_sta
     layout.s3_data.write_text("a file where SeaweedFS wants its directory")
     monkeypatch.setattr("include.local.layout.Layout.create", lambda self: None)
     monkeypatch.setattr("include.local.stack.S3_TIMEOUT_S", 2.0)
+    left: list[int] = []
+
+    def choose(ports: dict[str, int]) -> dict[str, int]:
+        left.append(len(stack_processes(state.stack_id)))
+        return choose_ports(ports)
+
+    monkeypatch.setattr("include.local.stack.choose_ports", choose)
     try:
         with pytest.raises(StackError, match=r"S3 on .* did not become usable .* see .*/logs/s3\.log\.$"):
             local.up()
+        assert left == [0], "what the crash left is ended before anything starts"
         assert stack_processes(state.stack_id) == []
     finally:
         layout.s3_data.unlink()

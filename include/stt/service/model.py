@@ -40,7 +40,7 @@ class ResidentModel:
         """
         check_token()
         transcriber = Transcriber(options.threads or None, options.model)
-        _ = transcriber.model
+        transcriber.ready()
         self._engine = transcriber.engine
         self._feed = Feed(transcriber, in_flight_s=options.audio_s)
         self._threads = ThreadPoolExecutor(options.at_once, thread_name_prefix="request")
