@@ -31,7 +31,7 @@ SERVICES = ("postgres", "s3", "api-server", "dag-processor", "scheduler", "trigg
 _STOP_WAIT_S = {"scheduler": 20, "postgres": 30, "triggerer": 4, "s3": 5}
 """Seconds a service gets to end by itself, 10 unless named. Airflow 3.3.2's triggerer ends at once or,
 when a trigger was running, hangs: its triggers are in the database and go to the next triggerer. SeaweedFS
-4.47 closes its stores at once and then, one time in two, waits in vain for its own master to come back."""
+4.48 closes its stores at once (by its log) and then sometimes waits in vain for its own master to come back."""
 STOP_ORDER = (("watchdog",), ("triggerer", "scheduler", "dag-processor"), ("api-server",), ("s3", "postgres"))
 """Running tasks end while the API server still hears them; what stands together ends at the same time."""
 
