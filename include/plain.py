@@ -108,7 +108,9 @@ def report_file(analysis: Path, folder: Path, *, transcript: Path | None, genera
         software_version=__version__,
         generated_at=generated_at,
     )
-    return report.write_report(recording, parsed, facts, folder, primary=get_settings().report_language)
+    settings = get_settings()
+    both = settings.report_languages == "both"
+    return report.write_report(recording, parsed, facts, folder, primary=settings.report_language, both=both)
 
 
 def course_files(analyses: Sequence[Path]) -> forensic.CaseCourse | stt.NotMeasured:

@@ -191,6 +191,9 @@ class Settings(BaseSettings):
     report_language: Literal["ko", "en"] = "ko"
     """Language of ``{file_id}_report.pdf``; the other language is written beside it."""
 
+    report_languages: Literal["both", "one"] = "both"
+    """``one``: only the report in ``report_language`` is written, in half the time."""
+
     emotion: bool = True
     """``on`` or ``off``: whether an emotion model is applied to the turns, unless a job asks for something else;
     without one only arousal-related measures are given."""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ os.environ.pop("COLUMNS", None)
 
 from include import local
 from include.settings import ROOT, get_settings
+from include.storage import Store, open_store
 from include.stt import install_base
 from tests.guard import guarded
 
@@ -114,6 +116,17 @@ def stack(stack_home: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
             monkeypatch.setenv(name, value)
     get_settings.cache_clear()
     return stack_home
+
+
+@cache
+def _opened(_home: Path) -> Store:
+    return open_store()
+
+
+@pytest.fixture
+def store(stack: Path) -> Store:
+    """The stack's bucket; opened once: boto3 reads megabytes of its own models for each client."""
+    return _opened(stack)
 
 
 @pytest.fixture(scope="session")

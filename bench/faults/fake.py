@@ -97,16 +97,16 @@ class FakeTranscribers:
 class FakeRenderer:
     """Renders in this process."""
 
-    kinds = KINDS
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         return None
 
-    def render(self, transcript: bytes, analysis: bytes, facts: report.ReportFacts) -> dict[str, bytes]:  # noqa: ARG002
-        """The kinds of files that the real one gives, tiny."""
+    def render(
+        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True  # noqa: ARG002
+    ) -> dict[str, bytes]:  # fmt: skip
+        """The kinds of files that the real one gives, tiny; always in both languages."""
         time.sleep(fake_s() / 5)
         line = f"{NAME} {hashlib.sha256(analysis).hexdigest()}"
         html = f"<!doctype html><title>{NAME}</title><p>{line}</p>".encode()

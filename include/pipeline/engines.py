@@ -48,18 +48,16 @@ class Transcribes(Protocol):
 class Renders(Protocol):
     """Renders reports; used in a ``with``."""
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What :meth:`render` gives for each recording."""
-
     def __enter__(self) -> Renders: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def render(self, transcript: bytes, analysis: bytes, facts: report.ReportFacts) -> dict[str, bytes]:
-        """Kind to contents."""
+    def render(
+        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True
+    ) -> dict[str, bytes]:
+        """Kind to contents; in both languages or only in the one of the settings."""
 
 
 class Engines(Protocol):

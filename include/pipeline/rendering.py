@@ -16,9 +16,10 @@ from include import forensic, report, stt
 from include.settings import TEMPORARY, get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import TracebackType
 
-__all__ = ["Renderer"]
+__all__ = ["Renderer", "report_kinds"]
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,19 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, mp_context=_SPAWN, initializer=_end_with_parent)
 
 
+def report_kinds(before: Collection[str] = ()) -> tuple[str, ...]:
+    """The reports to be made of a recording: ``report.pdf``, ``report.html``, ``report.en.pdf`` …
+
+    Args:
+        before: kinds of its artefacts so far. A report in the other language is made anew, whatever the settings say
+            now: it would contradict the new one.
+    """
+    settings = get_settings()
+    other = "en" if settings.report_language == "ko" else "ko"
+    first, second = ("report.pdf", "report.html"), (f"report.{other}.pdf", f"report.{other}.html")
+    return first + second if settings.report_languages == "both" or set(second) & set(before) else first
+
+
 class Renderer:
     """Renders in ``workers`` processes, or in this one when there is one; thread-safe."""
 
@@ -59,36 +73,32 @@ class Renderer:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What :meth:`render` gives for each recording."""
-        other = "en" if get_settings().report_language == "ko" else "ko"
-        return ("report.pdf", "report.html", f"report.{other}.pdf", f"report.{other}.html")
-
-    def render(self, transcript: bytes, analysis: bytes, facts: report.ReportFacts) -> dict[str, bytes]:
-        """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports.
+    def render(
+        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True
+    ) -> dict[str, bytes]:
+        """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports, in both languages or one.
 
         Raises:
             DocumentError: transcript and analysis are not what they should be.
             ToolError: a font or a library is missing.
         """
-        primary = get_settings().report_language
+        how = get_settings().report_language, both
         if self._pool is None:
-            return _render(transcript, analysis, facts, primary)
+            return _render(transcript, analysis, facts, *how)
         try:
-            return self._pool.submit(_render, transcript, analysis, facts, primary).result()
+            return self._pool.submit(_render, transcript, analysis, facts, *how).result()
         except BrokenProcessPool:
             # some worker was killed, perhaps over another recording
             log.warning("A report worker was killed; %s is rendered in a process of its own.", facts.file_id)
             with _pool(1) as alone:
-                return alone.submit(_render, transcript, analysis, facts, primary).result()
+                return alone.submit(_render, transcript, analysis, facts, *how).result()
 
 
 def _render(
-    transcript: bytes, analysis: bytes, facts: report.ReportFacts, primary: report.Language
+    transcript: bytes, analysis: bytes, facts: report.ReportFacts, primary: report.Language, both: bool
 ) -> dict[str, bytes]:
     parsed = stt.load_transcript(transcript, name=f"{facts.file_id}_transcript.json")
     measured = forensic.load_analysis(analysis, name=f"{facts.file_id}_forensic.json")
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-        paths = report.write_report(parsed, measured, facts, Path(folder), primary=primary)
+        paths = report.write_report(parsed, measured, facts, Path(folder), primary=primary, both=both)
         return {path.name.removeprefix(f"{facts.file_id}_"): path.read_bytes() for path in paths}

@@ -21,6 +21,7 @@ from include.pipeline import stage as one_stage
 from include.pipeline.again import decode_again, decoded_again
 from include.pipeline.alone import run_alone
 from include.pipeline.engines import get_engines
+from include.pipeline.rendering import report_kinds
 from include.pipeline.sounds import PcmStore, relate
 from include.settings import get_settings
 from include.storage import layout
@@ -171,10 +172,12 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
             transcript, _ = one_stage.read_artefact(store, recording, "transcript.json")
             analysis, ref = one_stage.read_artefact(store, recording, "forensic.json")
             digest = engines.report_digest() + ref.sha256[:16]
-            made = [one_stage.made_before(store, recording, kind, digest) for kind in renderer.kinds]
+            kinds = report_kinds(state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}))
+            made = [one_stage.made_before(store, recording, kind, digest) for kind in kinds]
             if batch.fresh or not all(made):
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
-                for kind, data in renderer.render(transcript, analysis, _facts(row, run)).items():
+                both = len(kinds) > 2
+                for kind, data in renderer.render(transcript, analysis, _facts(row, run), both=both).items():
                     one_stage.save(store, recording, kind, data, digest, actor=run.actor)
             one_stage.check_held(recording, run.actor)
             _complete(store, recording, run)

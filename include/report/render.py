@@ -157,9 +157,10 @@ def render_report(
 
 
 def write_report(
-    transcript: Transcript, analysis: Analysis, facts: ReportFacts, out_dir: Path, *, primary: Language
-) -> list[Path]:
-    """Write the report in both languages.
+    transcript: Transcript, analysis: Analysis, facts: ReportFacts, out_dir: Path, *, primary: Language,
+    both: bool = True,
+) -> list[Path]:  # fmt: skip
+    """Write the report in both languages, or only in the primary one.
 
     Returns:
         ``{file_id}_report.pdf`` and ``.html`` in the primary language, then ``{file_id}_report.{other}.pdf`` and
@@ -171,7 +172,7 @@ def write_report(
     """
     other: Language = "en" if primary == "ko" else "ko"
     written = []
-    for language, infix in ((primary, ""), (other, f".{other}")):
+    for language, infix in ((primary, ""), (other, f".{other}"))[: 2 if both else 1]:
         report = render_report(transcript, analysis, facts, language=language)
         for suffix, data in ((".pdf", report.pdf), (".html", report.html.encode())):
             path = out_dir / f"{facts.file_id}_report{infix}{suffix}"

@@ -6,13 +6,7 @@ from pathlib import Path
 import pytest
 
 from include.pipeline.client import AirflowClient
-from include.storage import Store, open_store
 from include.submission import client
-
-
-@pytest.fixture
-def store(stack: Path) -> Store:
-    return open_store()
 
 
 @pytest.fixture

@@ -135,7 +135,10 @@ def test_the_pool_follows_the_devices_and_leaves_slots_set_by_hand(
     assert watch.resize_pool() == 3
     assert pool() == (3, "Transcription: one batch a device at a time (3 found)")
     assert watch.resize_pool() is None
-    airflow_admin.run_airflow(["pools", "set", "gpu", "0", pool()[1]])  # a person pauses transcription
+    with api() as client:  # a person pauses transcription in the UI
+        body = {"pool": "gpu", "slots": 0, "include_deferred": False}
+        answer = client.patch("/api/v2/pools/gpu", params={"update_mask": "slots"}, json=body)
+        assert answer.status_code == 200, answer.text
     assert watch.resize_pool() is None
     assert pool()[0] == 0
     state.register_devices("two", gpus("GPU-d"))

@@ -23,7 +23,7 @@ from include.pipeline.retention import apply_retention
 from include.pipeline.sweeping import Sweep
 from include.settings import ROOT, get_settings
 from include.state import Actor
-from include.storage import Store, layout, open_store, unfinished_uploads
+from include.storage import Store, layout, unfinished_uploads
 
 pytestmark = pytest.mark.integration
 
@@ -33,11 +33,6 @@ CHAIN = [
 ]  # fmt: skip
 IN_A_YEAR = timedelta(days=366)
 DECIDED = "The head of the lab decided on 2026-01-02 that originals go after a year."
-
-
-@pytest.fixture
-def store(stack: Path) -> Store:
-    return open_store()
 
 
 def policy(monkeypatch: pytest.MonkeyPatch, days: dict[str, int], originals: str = "") -> None:

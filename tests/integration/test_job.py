@@ -24,7 +24,7 @@ from include.pipeline.engines import RealEngines
 from include.pipeline.redo import NOTHING, Redoing
 from include.settings import ROOT, get_settings
 from include.state import Actor
-from include.storage import Store, layout, open_store
+from include.storage import Store, layout
 from include.stt.weights import weights_digests
 
 pytestmark = pytest.mark.integration
@@ -45,8 +45,12 @@ QUIET, OTHER = wav(b"this"), wav(b"that")
 
 
 @pytest.fixture
-def store(stack: Path) -> Store:
-    return open_store()
+def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Speakers and a second report cost seconds each and decide nothing here, where a test doesn't say otherwise."""
+    monkeypatch.setenv("VOICEMAN_DIARIZER", "none")
+    monkeypatch.setenv("VOICEMAN_REPORT_LANGUAGES", "one")
+    get_settings.cache_clear()
+    return store
 
 
 def new_job(language: str = "auto") -> Job:
@@ -172,7 +176,10 @@ def test_the_same_sound_in_other_containers(store: Store, tmp_path: Path) -> Non
     assert all(one["similarity"] >= 0.66 for one in found["copy"]["related"])
 
 
-def test_artefacts_of_a_completed_recording(store: Store) -> None:
+def test_artefacts_of_a_completed_recording(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOICEMAN_DIARIZER")
+    monkeypatch.delenv("VOICEMAN_REPORT_LANGUAGES")
+    get_settings.cache_clear()
     job = new_job("en")
     drop(store, job, {"call.m4a": SAMPLE})
     summary = work(store, job, run_of(job))

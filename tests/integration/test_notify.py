@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +20,7 @@ from include.manifest import Job, Manifest, Recording, State
 from include.pipeline import notifying
 from include.settings import get_settings
 from include.state import Actor
-from include.storage import Store, layout, open_store
+from include.storage import Store, layout
 
 pytestmark = pytest.mark.integration
 
@@ -86,11 +85,6 @@ def mail() -> Iterator[tuple[Inbox, int]]:
     controller.start()
     yield inbox, controller.port
     controller.stop()
-
-
-@pytest.fixture
-def store(stack: Path) -> Store:
-    return open_store()
 
 
 def free_port() -> int:

@@ -13,11 +13,6 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def store(stack: Path) -> Store:
-    return open_store()
-
-
-@pytest.fixture
 def prefix() -> str:
     return f"tests/{uuid.uuid4().hex}/"
 

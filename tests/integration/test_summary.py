@@ -4,7 +4,6 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from include.job_summary import JobSummary
 from include.manifest import ArtefactRef, Job, Manifest, Recording, State
 from include.pipeline import TaskRun
 from include.state import Actor, Artefact
-from include.storage import Store, layout, open_store
+from include.storage import Store, layout
 
 pytestmark = pytest.mark.integration
 
@@ -24,11 +23,6 @@ CHAIN = [
     State.REPORT_QUEUE, State.REPORT_GENERATING, State.COMPLETED,
 ]  # fmt: skip
 KINDS = ("transcript.json", "forensic.json", "report.pdf", "report.html", "report.en.pdf", "report.en.html")
-
-
-@pytest.fixture
-def store(stack: Path) -> Store:
-    return open_store()
 
 
 def run_of(job_id: str) -> TaskRun:

@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from include.pipeline.redo import Redoing
 from include.pipeline.sweep import RETRIES, Again, backfill, sweep
 from include.settings import get_settings
 from include.state import Actor
-from include.storage import Store, open_store
+from include.storage import Store
 from tests.nights import first_night
 
 pytestmark = pytest.mark.integration
@@ -34,9 +33,9 @@ def going_on(_: str) -> bool:
 
 
 @pytest.fixture
-def store(stack: Path) -> Store:
+def store(store: Store) -> Store:
     first_night()
-    return open_store()
+    return store
 
 
 def job(name: str, language: str = "auto") -> str:

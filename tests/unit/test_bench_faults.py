@@ -21,6 +21,7 @@ from bench.faults.job import make_wav
 from bench.faults.proxy import S3Proxy
 from include import forensic, stt
 from include.local.ports import is_free
+from include.pipeline.rendering import report_kinds
 from include.settings import ROOT
 
 
@@ -41,7 +42,7 @@ def test_fake_artefacts_are_valid_and_functions_of_the_bytes(tmp_path: Path, mon
     )
     assert forensic.load_analysis(analysis.to_json().encode()).findings.reason.startswith("fake-for-benchmarks")
     with FakeEngines().renderer(2) as renderer:
-        assert tuple(renderer.render(b"t", b"a", None)) == KINDS == renderer.kinds
+        assert tuple(renderer.render(b"t", b"a", None)) == KINDS == report_kinds()
 
 
 HOLD = """

@@ -1,11 +1,13 @@
-"""The report workers do not outlive the task that they work for."""
+"""Which reports are made, and that their workers do not outlive the task that they work for."""
 
 import subprocess
 import sys
 
 import psutil
+import pytest
 
-from include.settings import ROOT
+from include.pipeline.rendering import report_kinds
+from include.settings import ROOT, get_settings
 
 TASK = """
 import os, time
@@ -23,3 +25,12 @@ def test_a_killed_task_leaves_no_worker() -> None:
         worker = psutil.Process(int(task.stdout.readline()))
         task.kill()
         worker.wait(10)  # raises psutil.TimeoutExpired while it is there
+
+
+def test_one_language_is_enough_unless_the_other_was_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    korean, english = ("report.pdf", "report.html"), ("report.en.pdf", "report.en.html")
+    assert report_kinds() == korean + english
+    monkeypatch.setenv("VOICEMAN_REPORT_LANGUAGES", "one")
+    get_settings.cache_clear()
+    assert report_kinds(["transcript.json", "report.pdf"]) == korean
+    assert report_kinds(["report.en.pdf"]) == korean + english
