@@ -78,7 +78,7 @@ class SenkoDiarizer:
         """
         import numpy as np
 
-        if not len(audio) or float(np.abs(audio).max()) < _QUIET:
+        if not len(audio) or max(float(audio.max()), -float(audio.min())) < _QUIET:
             return Diarization.of([], self.facts)
         frames = look_at(self._voices.segment(audio), len(audio) / SAMPLE_RATE, regions)
         windows = [window for piece in pieces_of(frames) for window in windows_of(piece, frames)]
