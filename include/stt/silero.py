@@ -72,7 +72,7 @@ def regions_of(
     """Speech, (start, end) seconds, in order and disjoint.
 
     It begins at ``onset``, and ends where ``offset`` is not reached for ``min_silence_s``; what is longer than
-    ``min_speech_s`` is widened by ``pad_s``, where the neighbours leave room. Silero's rule, without its longest length.
+    ``min_speech_s`` is widened by ``pad_s``, where the neighbours leave room. Silero's rule without a longest length.
 
     Args:
         likely: by frame.
