@@ -4,8 +4,8 @@ The means of many voices on one telephone line are alike (twelve voices of ``ko_
 so are the means of two halves of one voice (0.76 to 0.94, by how much speech there is): no bound on the cosine tells
 many voices apart. What does, once there is enough speech, is the gap. Windows of two clusters, laid on the line through
 both means, stand apart by so many times their spread (d'): halves of one voice by 0 to 3.6, two voices by 3.6 to 13,
-but for one pair in 67 by more than 4.3 (bench/README.md, "Many voices"). A window is laid on a line that its own stretch of speech took no part in, or few
-windows of one voice would always stand apart in 192 dimensions.
+but for one pair in 67 by more than 4.3 (bench/README.md, "Many voices"). A window is laid on a line that its own
+stretch of speech took no part in, or few windows of one voice would always stand apart in 192 dimensions.
 """
 
 from __future__ import annotations
