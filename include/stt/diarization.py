@@ -64,6 +64,8 @@ class Diarization:
     versions: dict[str, str] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
+    unclear: str | None = None
+    """Why there are no turns though somebody speaks: several voices that could not be told apart."""
 
     @property
     def speakers(self) -> list[str]:
@@ -71,10 +73,10 @@ class Diarization:
         return list(dict.fromkeys(turn.speaker for turn in self.turns))
 
     @classmethod
-    def of(cls, turns: Sequence[Turn], facts: DiarizerFacts) -> Diarization:
+    def of(cls, turns: Sequence[Turn], facts: DiarizerFacts, unclear: str | None = None) -> Diarization:
         """Turns with any speaker names, named anew in the order first heard, and their overlaps."""
         named = ordered_turns(turns)
-        return cls(named, _overlaps(named), facts.method, facts.versions, facts.weights, facts.parameters)
+        return cls(named, _overlaps(named), facts.method, facts.versions, facts.weights, facts.parameters, unclear)
 
 
 class Diarizer(Protocol):
@@ -97,7 +99,7 @@ class Diarizer(Protocol):
             speakers: how many people speak, when that is known; fewer come back when a voice wins no stretch.
 
         Returns:
-            Turns; none when nobody speaks.
+            Turns; none when nobody speaks, and when several do and can't be told apart (``unclear``).
         """
         ...
 

@@ -88,7 +88,9 @@ def heard_channels(path: Path, *, name: str | None = None) -> list[NDArray[np.in
 def _as_float(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
     import numpy as np
 
-    return pcm.astype(np.float32) / np.float32(32768.0)
+    # one array of that size, not two; a power of two: exact
+    made: NDArray[np.float32] = np.multiply(pcm, np.float32(1 / 32768), dtype=np.float32)
+    return made
 
 
 def _recording(path: Path, found: Probe, audio: DecodedAudio) -> RecordingInfo:

@@ -39,6 +39,8 @@ PARAMETERS = {"change": 1.0, "change_at_cut": 0.5, "pause_s": 1.0, "edge_s": 0.1
 """Prices of a change of speaker, in cosine times 0.1 s (elsewhere, and where the segmentation sees one or in a pause);
 pauses of one speaker up to ``pause_s`` belong to the turn; turns begin and end ``edge_s`` further out where nobody
 else speaks; slope of the confidence; a window with less clean speech than ``clean_s`` says nothing about a voice."""
+UNCLEAR = "the voices are less alike than one voice, and no number of voices stands out"
+"""Why there are no turns though somebody speaks."""
 _QUIET = 1e-4
 
 
@@ -76,29 +78,34 @@ class SenkoDiarizer:
 
         Speech is what the segmentation or the voice activity detector (``regions``) takes for it.
         """
-        import numpy as np
-
-        if not len(audio) or float(np.abs(audio).max()) < _QUIET:
+        if not len(audio) or max(float(audio.max()), -float(audio.min())) < _QUIET:
             return Diarization.of([], self.facts)
         frames = look_at(self._voices.segment(audio), len(audio) / SAMPLE_RATE, regions)
         windows = [window for piece in pieces_of(frames) for window in windows_of(piece, frames)]
         if not windows:
             return Diarization.of([], self.facts)
-        return Diarization.of(turns_of(frames, windows, self._voices.embed(audio, windows), speakers), self.facts)
+        turns = turns_of(frames, windows, self._voices.embed(audio, windows), speakers)
+        return Diarization.of(turns or [], self.facts, unclear=UNCLEAR if turns is None else None)
 
 
 def turns_of(
     frames: Frames, windows: Sequence[Region], vectors: NDArray[np.float32], speakers: int | None
-) -> list[Turn]:
-    """Turns, with numbers for names."""
+) -> list[Turn] | None:
+    """Turns, with numbers for names; None when all windows are less alike than one voice's and no number of voices
+    stands out: to call that one voice would be wrong. A voice that is several beside others that are one has a
+    confidence of 0.
+    """
     import numpy as np
 
     starts = np.array([frame_at(start) for start, _ in windows])
     ends = np.maximum(np.array([frame_at(end) for _, end in windows]), starts + 1)
     clean = _clean_seconds(frames, starts, ends)
-    voices = voice_clusters.centroids(vectors, clean, speakers)
-    if not len(voices):
-        voices = voice_clusters.centroids(vectors, (ends - starts).astype(np.float32), speakers)
+    found = voice_clusters.cut(vectors, clean, speakers, (starts, ends))
+    if not len(found.means):
+        found = voice_clusters.cut(vectors, (ends - starts).astype(np.float32), speakers, (starts, ends))
+    if found.mixed.all():
+        return None
+    voices = found.means
     scores = _scores(frames, starts, ends, vectors, voices)
     first = _path(frames, scores)
     second = _second(frames, scores, first)
@@ -108,7 +115,8 @@ def turns_of(
         others = ((first >= 0) & (first != voice)) | ((second >= 0) & (second != voice))
         mine = _filled((first == voice) | (second == voice), others, pause, edge)
         for start, end in runs(mine):
-            turns.append(Turn(frames.time(start), frames.time(end), str(voice), _confidence(scores[start:end], voice)))
+            sure = 0.0 if found.mixed[voice] else _confidence(scores[start:end], voice)
+            turns.append(Turn(frames.time(start), frames.time(end), str(voice), sure))
     return turns
 
 

@@ -295,7 +295,8 @@ class Transcriber:
             return segments, SpeakerInfo(method="none", speakers=[], reason=reason)
         found = diarizer.diarize(listened.item.channels[0], listened.regions[0], speakers=get_settings().speaker_count)
         if not found.turns:
-            return segments, SpeakerInfo(method="none", speakers=[], reason=f"{found.method} found no speaker")
+            reason = f"{found.method}: {found.unclear}" if found.unclear else f"{found.method} found no speaker"
+            return segments, SpeakerInfo(method="none", speakers=[], reason=reason)
         turns = [SpeakerTurn(**vars(turn)) for turn in found.turns]
         reason = f"{prepared.plan.reason}; voices told apart by {found.method}"
         info = SpeakerInfo(method="diarization", speakers=found.speakers, reason=reason, turns=turns)

