@@ -49,6 +49,9 @@ SPARSE_SCALE = 2.0
 LONGEST = 16
 """Stretches of an example that are shown at once: the longest window."""
 
+ONE_LINE = 8
+"""Examples of so many turns are also shown as recognisers write calls: one line, cut into stretches, speakers unmarked."""
+
 SCENE, PASSAGE = 6, 4
 """An example of so many stretches is also shown by passages of so many."""
 
@@ -87,20 +90,21 @@ def shown(examples: Sequence[Example], fold: Sequence[int], seed: int = 7) -> li
 
     A call is long and mostly harmless, examples are short: harmless turns are also shown one by one and strung together
     to scenes of 2-12 turns; harmful examples are also shown between harmless turns, several of a group together, and,
-    where they are long, four turns at a time. Else many turns would look harmful by themselves, and a long quarrel like
-    none of its lines. What is strung together lies in one fold.
+    where they are long, four turns at a time, beyond the longest window, and as one line. Else many turns would look
+    harmful by themselves, and a long quarrel like none of its lines. What is strung together lies in one fold.
     """
     draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    cut = [replace(example, turns=tuple(stretches(example.turns)[0])[:LONGEST]) for example in examples]
+    cut = [replace(example, turns=tuple(stretches(example.turns)[0])) for example in examples]
     found = [
-        Shown(example.turns, example.labels[0] if example.labels else HARMLESS, 1.0, part)
+        Shown(example.turns[:LONGEST], example.labels[0] if example.labels else HARMLESS, 1.0, part)
         for example, part in zip(cut, fold, strict=True)
     ]
     for example, part in zip(cut, fold, strict=True):
-        found.extend(Shown(example.turns, label, 1.0, part) for label in example.labels[1:])
+        found.extend(Shown(example.turns[:LONGEST], label, 1.0, part) for label in example.labels[1:])
         if example.whole:
             continue
         found.extend(_passages(example, part))
+        found.extend(_long(example, part))
         if not example.labels and len(example.turns) > 1:
             found.extend(Shown((turn,), HARMLESS, 0.5, part) for turn in example.turns)
     for part in sorted(set(fold)):
@@ -121,6 +125,17 @@ def _passages(example: Example, part: int) -> Iterator[Shown]:
     label = example.labels[0] if example.labels else HARMLESS
     for start in sorted({*range(0, len(example.turns) - PASSAGE, PASSAGE // 2 + 1), len(example.turns) - PASSAGE}):
         yield Shown(example.turns[start : start + PASSAGE], label, 0.4, part)
+
+
+def _long(example: Example, part: int) -> Iterator[Shown]:
+    """What of an example lies beyond the longest window, and the whole as one line."""
+    label = example.labels[0] if example.labels else HARMLESS
+    for start in sorted({*range(LONGEST // 2, len(example.turns) - LONGEST, LONGEST // 2), len(example.turns) - LONGEST}):
+        if start > 0:
+            yield Shown(example.turns[start : start + LONGEST], label, 0.5, part)
+    if len(example.turns) >= ONE_LINE:
+        line = stretches([" ".join(example.turns)])[0]
+        yield Shown(tuple(line[:LONGEST]), label, 0.5, part)
 
 
 def _strung(draw: random.Random, examples: Sequence[Example], part: int) -> Iterator[Shown]:
