@@ -30,16 +30,18 @@ import numpy as np
 from include.forensic.detect import Passage, examine
 from include.forensic.learned import GROUPS, HARMLESS, LanguageModel, own_examples
 from include.forensic.learned import training as make
-from include.forensic.learned.classifier import Classifier, softmax
+from include.forensic.learned.classifier import softmax
 from include.forensic.learned.corpus import Example
 from include.forensic.learned.features import is_korean
 from include.forensic.learned.labdata import DKTC, lab_examples
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import Found, search
-from include.forensic.train import PRIOR
+from include.forensic.train import FAVOURED, PRIOR
 
 FOUR = tuple(DKTC.values())
 PARTS = ("own", "benign", "hours", "dktc", "manip", "calls")
+CALL = 8
+"""Turns of an example that counts as a call."""
 SYLLABLES_PER_S = 5.0
 """Korean conversation without its pauses: 4.5 to 5.5 syllables a second."""
 
@@ -87,17 +89,30 @@ class Trained:
     def __init__(self, examples: list[Example]) -> None:
         self.items = make.shown(examples, make.folds(examples))
         self.labels = [item.label for item in self.items[: len(examples)]]
-        numbered = make.numbers([item.turns for item in self.items])
-        products = make.kernel(numbered)
-        held = make.held_out(self.items, products, len(examples))
-        slope, offset = make.calibrated(held, self.labels, PRIOR)
-        plain = make.fit(numbered, [item.label for item in self.items], [item.weight for item in self.items], products)
-        self.classifier: Classifier = replace(plain, slope=slope, offset=offset)
-        self.held_out = softmax(slope * held + offset)
+        self.numbered = make.numbers([item.turns for item in self.items])
+        self.products = make.kernel(self.numbered)
+        held = make.held_out(self.items, self.products, len(examples))
+        self.slope, self.offset = make.calibrated(held, self.labels, PRIOR, FAVOURED)
+        self.held_out = softmax(self.slope * held + self.offset)
+
+    def _fit(self, inside: Sequence[int]) -> LanguageModel:
+        """From some of the windows, with the shipped model's card (its thresholds are not used here)."""
+        chosen = [self.items[index] for index in inside]
+        plain = make.fit(
+            (self.numbered[0][inside], [self.numbered[1][index] for index in inside]),
+            [item.label for item in chosen],
+            [item.weight for item in chosen],
+            self.products[np.ix_(inside, inside)],
+        )
+        return LanguageModel(replace(plain, slope=self.slope, offset=self.offset), LanguageModel.load().card)
+
+    def without(self, fold: int) -> LanguageModel:
+        """Of all folds but one."""
+        return self._fit([index for index, item in enumerate(self.items) if item.fold != fold])
 
     def model(self) -> LanguageModel:
-        """With the shipped model's card (its thresholds are not used here)."""
-        return LanguageModel(self.classifier, LanguageModel.load().card)
+        """Of everything."""
+        return self._fit(range(len(self.items)))
 
 
 def rules_alone(turns: Sequence[str]) -> set[str]:
@@ -265,41 +280,59 @@ def _best_edge(values: np.ndarray, truth: np.ndarray) -> float:
 
 
 def calls(limit: int | None) -> dict[str, Any]:
-    """Voice phishing by call on held-out examples: a call is flagged where VISHING reaches 0.5, or a finding names it.
+    """Voice phishing by call, each call by a model that saw no call of its kind (:func:`training.folds`).
 
-    A phishing call is a held-out call written as a whole, or ten held-out lines; a harmless one is held-out harmless
-    talk of 30 turns. Both kinds are the project's own examples: real calls are elsewhere.
+    Calls are the project's own examples of :data:`CALL` turns or more (or one line as long as that): phishing, and
+    harmless ones, most of them near (banks, police, courts, victims who tell). ``strung``: 30 turns of held-out
+    harmless talk. A call is flagged where VISHING reaches 0.5, or a rule's finding of severity 2 or more names it.
     """
     examples = own_examples()
     part = make.folds(examples)
-    model = Trained([example for example, fold in zip(examples, part, strict=True) if fold != 0]).model()
-    outside = [example.turns for example, fold in zip(examples, part, strict=True) if fold == 0 and korean(example)]
-    kinds = [example.labels[:1] for example, fold in zip(examples, part, strict=True) if fold == 0 and korean(example)]
-    harmless = [turns for turns, labels in zip(outside, kinds, strict=True) if not labels]
-    phishing = [turns for turns, labels in zip(outside, kinds, strict=True) if labels == ("VISHING",)]
-    whole, lines = [turns for turns in phishing if len(turns) >= 6], [turns for turns in phishing if len(turns) < 6]
+    trained = Trained(examples)
     draw = random.Random(5)
-    asked: dict[str, list[list[str]]] = {"phishing": [list(turns) for turns in whole], "harmless": []}
-    for _ in range(limit or 200):
-        if len(asked["phishing"]) < (limit or 200) // 2:
-            asked["phishing"].append([turn for turns in draw.sample(lines, 10) for turn in turns])
-        talk: list[str] = []
-        while len(talk) < 30:
-            talk.extend(draw.choice(harmless))
-        asked["harmless"].append(talk)
+    found: dict[str, list[Found]] = {}
+    for fold in sorted(set(part)):
+        model = trained.without(fold)
+        own = [example for example, other in zip(examples, part, strict=True) if other == fold and korean(example)]
+        harmless = [example.turns for example in own if not example.labels]
+        asked = {
+            "phishing": [e.turns for e in own if e.labels[:1] == ("VISHING",) and is_call(e.turns)],
+            "harmless": [turns for turns in harmless if is_call(turns)],
+            "strung": [strung(draw, harmless) for _ in range((limit or 90) // 3)],
+        }
+        for kind, dialogues in asked.items():
+            for turns in dialogues[: limit or len(dialogues)]:
+                found.setdefault(kind, []).append(together(turns, model))
     result: dict[str, Any] = {}
-    for kind, dialogues in asked.items():
-        found = [together(turns, model) for turns in dialogues]
-        named = [any(hit.family == "VISHING" and hit.severity > 1 for hit in item.hits) for item in found]
-        likely = [item.categories.get("VISHING", 0.0) >= 0.5 for item in found]
+    for kind, items in found.items():
+        named = [any(hit.family == "VISHING" and hit.severity > 1 for hit in item.hits) for item in items]
+        likely = [item.categories.get("VISHING", 0.0) for item in items]
+        either = np.array([first or second >= 0.5 for first, second in zip(named, likely, strict=True)])
         result[kind] = {
-            "calls": len(found),
+            "calls": len(items),
             "a rule's finding": round(float(np.mean(named)), 3),
-            "probability of 0.5 or more": round(float(np.mean(likely)), 3),
-            "either": round(float(np.mean(np.logical_or(named, likely))), 3),
-            "any finding": round(float(np.mean([bool(item.hits or item.by_model) for item in found])), 3),
+            "probability of 0.5 or more": round(float(np.mean(np.array(likely) >= 0.5)), 3),
+            "either": round(float(np.mean(either)), 3),
+            "either_95": interval(lambda index, seen=either: float(seen[index].mean()), len(items)),
+            "any finding": round(float(np.mean([bool(item.hits or item.by_model) for item in items])), 3),
+            "probabilities": [
+                round(float(np.quantile(likely, edge)), 3) for edge in (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+            ],
         }
     return result
+
+
+def is_call(turns: Sequence[str]) -> bool:
+    """Whether an example is long enough for a call."""
+    return len(turns) >= CALL or sum(map(len, turns)) >= 40 * CALL
+
+
+def strung(draw: random.Random, harmless: Sequence[Sequence[str]]) -> list[str]:
+    """Harmless examples one after the other, 30 turns or a few more."""
+    talk: list[str] = []
+    while len(talk) < 30:
+        talk.extend(draw.choice(harmless))
+    return talk
 
 
 def korean(example: Example) -> bool:

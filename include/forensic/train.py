@@ -26,13 +26,17 @@ from include.forensic.learned.modelfile import SHIPPED, Card, Source, write_mode
 from include.forensic.learned.training import CLASSES, calibrated, fit, folds, held_out, kernel, numbers, shown
 from include.forensic.vectors import encoder_version
 
-__all__ = ["PRIOR", "SIZES", "THRESHOLD_RATE", "main", "train"]
+__all__ = ["FAVOURED", "PRIOR", "SIZES", "THRESHOLD_RATE", "main", "train"]
 
 SIZES = (1, 2, 4, 16)
 """Turns in a window: a sentence, an exchange, a passage, a scene."""
 
 PRIOR = 0.02
 """The share of harmful windows that probabilities assume: a choice, written in the card."""
+
+FAVOURED = {"VISHING": 0.05}
+"""Groups with a prior of their own. A phishing call is one from end to end, so its windows are no rare ones; and words
+of banks and offices, which share its vocabulary, lie low enough to bear it (``eval/text.py --parts calls``)."""
 
 THRESHOLD_RATE = 0.0005
 """Share of held-out harmless examples that may reach a finding's threshold: an hour of talk has about 900 turns, so
@@ -66,7 +70,7 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
     numbered = numbers([item.turns for item in items])
     products = kernel(numbered)
     scores = held_out(items, products, len(examples))
-    slope, offset = calibrated(scores, labels, PRIOR)
+    slope, offset = calibrated(scores, labels, PRIOR, FAVOURED)
     uncalibrated = fit(numbered, [item.label for item in items], [item.weight for item in items], products)
     classifier = replace(uncalibrated, slope=slope, offset=offset)
     probabilities = softmax(slope * scores + offset)
@@ -78,6 +82,7 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
         encoder=encoder_version(),
         sizes=list(SIZES),
         prior=PRIOR,
+        favoured=FAVOURED,
         thresholds=_thresholds(probabilities, labels),
         trained_on=[_source(path, found, licence) for path, found, licence in sources],
         measured=_measured(probabilities, labels),

@@ -125,7 +125,8 @@ def test_folds_keep_a_scenario_together_and_strung_scenes_in_their_fold() -> Non
         for turn in example.turns:
             where.setdefault(turn, set()).add(part)
     for example, part in zip(examples, fold, strict=True):
-        for stretch in stretches(example.turns)[0]:
+        own = stretches(example.turns)[0]
+        for stretch in [*own, *stretches([" ".join(own)])[0]]:
             where.setdefault(stretch, set()).add(part)
     for item in training.shown(examples, fold):
         assert all(item.fold in where[turn] for turn in item.turns)

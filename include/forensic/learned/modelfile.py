@@ -58,6 +58,8 @@ class Card(BaseModel):
     """Turns in a window."""
     prior: float = Field(gt=0, lt=1)
     """The share of harmful windows that the probabilities assume."""
+    favoured: dict[str, float] = Field(default_factory=dict)
+    """Groups for which another share is assumed."""
     thresholds: dict[str, float]
     """Probability from which a window becomes a finding, for each group."""
     trained_on: list[Source]

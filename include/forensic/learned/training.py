@@ -1,13 +1,15 @@
 """Making a model: what is shown to it, held-out folds, calibration.
 
-Split: by ``scenario`` (a block of lines that may reword each other), so that no rewording of a test sentence was seen.
+Split: by ``scenario`` (a block of lines that may reword each other) and by kind of scenario, so that no rewording of a
+test sentence was seen, nor a call of its kind.
 Every number that calibrates or is written into a card comes from folds whose scenarios were held out.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,15 +41,17 @@ CLASSES = (*GROUPS, HARMLESS)
 FOLDS = 3
 
 RIDGE = 10.0
-"""Regularisation, chosen with the two scales below among nine settings by DKTC's macro-F1 (0.77 to 0.79 with a model of
-the project's examples) and by what share of it lies above all but one in 1,000 ordinary sentences (0.2 to 0.7)."""
-
 DENSE_SCALE = 1.0
-SPARSE_SCALE = 2.0
-"""How much the pieces weigh beside the vectors."""
+SPARSE_SCALE = 4.0
+"""Regularisation, and how much the pieces weigh beside the vectors. Pieces at 4 instead of 2 raise the held-out order of
+phishing calls over near harmless ones (bench/README.md) and DKTC's macro-F1 with a model trained on it (0.85 to 0.88,
+whole dialogues), and cost a model of the project's examples alone one or two hundredths of it."""
 
 LONGEST = 16
 """Stretches of an example that are shown at once: the longest window."""
+
+ONE_LINE = 8
+"""Examples of so many turns are also shown as some write calls: one line without speakers, cut into stretches."""
 
 SCENE, PASSAGE = 6, 4
 """An example of so many stretches is also shown by passages of so many."""
@@ -66,20 +70,35 @@ class Shown:
     fold: int
 
 
+_OWN_BLOCK = re.compile(r"^((?:ko|en)\..+)\.\d+$")
+"""Scenarios of the project's corpus: a name and the number of a block."""
+
 Numbers = tuple[NDArray[np.float32], list[NDArray[np.int64]]]
 """Dense part and buckets of windows."""
 
 
 def folds(examples: Sequence[Example], count: int = FOLDS, seed: int = 7) -> list[int]:
-    """The fold of each example; a scenario lies in one fold, and each group's scenarios are spread evenly."""
+    """The fold of each example; each group's scenarios are spread evenly, by the words in them.
+
+    A scenario lies in one fold, and so do all blocks of the project's own that go by one name (``ko.none.taxi.1`` and
+    ``.2``): a caller that the model meets is of a kind that it never saw, not of one that it saw last week.
+    """
     labels: dict[str, tuple[str, ...]] = {}
-    for example in examples:
-        labels.setdefault(example.scenario, example.labels)
-    names = sorted(labels)
-    random.Random(seed).shuffle(names)  # noqa: S311 - reproducible, not secret
-    names.sort(key=lambda name: labels[name])
-    fold = {name: position % count for position, name in enumerate(names)}
-    return [fold[example.scenario] for example in examples]
+    size: dict[str, int] = {}
+    names = [_OWN_BLOCK.sub(r"\1", example.scenario) for example in examples]
+    for name, example in zip(names, examples, strict=True):
+        labels.setdefault(name, example.labels)
+        size[name] = size.get(name, 0) + sum(len(turn) for turn in example.turns)
+    order = sorted(labels)
+    random.Random(seed).shuffle(order)  # noqa: S311 - reproducible, not secret
+    order.sort(key=lambda name: (labels[name], -size[name]))
+    filled: dict[tuple[str, ...], list[int]] = {}
+    fold: dict[str, int] = {}
+    for name in order:
+        taken = filled.setdefault(labels[name], [0] * count)
+        fold[name] = taken.index(min(taken))
+        taken[fold[name]] += size[name]
+    return [fold[name] for name in names]
 
 
 def shown(examples: Sequence[Example], fold: Sequence[int], seed: int = 7) -> list[Shown]:
@@ -87,20 +106,21 @@ def shown(examples: Sequence[Example], fold: Sequence[int], seed: int = 7) -> li
 
     A call is long and mostly harmless, examples are short: harmless turns are also shown one by one and strung together
     to scenes of 2-12 turns; harmful examples are also shown between harmless turns, several of a group together, and,
-    where they are long, four turns at a time. Else many turns would look harmful by themselves, and a long quarrel like
-    none of its lines. What is strung together lies in one fold.
+    where they are long, four turns at a time, beyond the longest window, and as one line. Else many turns would look
+    harmful by themselves, and a long quarrel like none of its lines. What is strung together lies in one fold.
     """
     draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    cut = [replace(example, turns=tuple(stretches(example.turns)[0])[:LONGEST]) for example in examples]
+    cut = [replace(example, turns=tuple(stretches(example.turns)[0])) for example in examples]
     found = [
-        Shown(example.turns, example.labels[0] if example.labels else HARMLESS, 1.0, part)
+        Shown(example.turns[:LONGEST], example.labels[0] if example.labels else HARMLESS, 1.0, part)
         for example, part in zip(cut, fold, strict=True)
     ]
     for example, part in zip(cut, fold, strict=True):
-        found.extend(Shown(example.turns, label, 1.0, part) for label in example.labels[1:])
+        found.extend(Shown(example.turns[:LONGEST], label, 1.0, part) for label in example.labels[1:])
         if example.whole:
             continue
         found.extend(_passages(example, part))
+        found.extend(_long(example, part))
         if not example.labels and len(example.turns) > 1:
             found.extend(Shown((turn,), HARMLESS, 0.5, part) for turn in example.turns)
     for part in sorted(set(fold)):
@@ -121,6 +141,18 @@ def _passages(example: Example, part: int) -> Iterator[Shown]:
     label = example.labels[0] if example.labels else HARMLESS
     for start in sorted({*range(0, len(example.turns) - PASSAGE, PASSAGE // 2 + 1), len(example.turns) - PASSAGE}):
         yield Shown(example.turns[start : start + PASSAGE], label, 0.4, part)
+
+
+def _long(example: Example, part: int) -> Iterator[Shown]:
+    """What of an example lies beyond the longest window, and the whole as one line."""
+    label = example.labels[0] if example.labels else HARMLESS
+    beyond = len(example.turns) - LONGEST
+    for start in sorted({*range(LONGEST // 2, beyond, LONGEST // 2), beyond}):
+        if start > 0:
+            yield Shown(example.turns[start : start + LONGEST], label, 0.5, part)
+    if len(example.turns) >= ONE_LINE:
+        line = stretches([" ".join(example.turns)])[0]
+        yield Shown(tuple(line[:LONGEST]), label, 0.5, part)
 
 
 def _strung(draw: random.Random, examples: Sequence[Example], part: int) -> Iterator[Shown]:
@@ -233,8 +265,12 @@ def held_out(items: Sequence[Shown], products: NDArray[np.float32], count: int) 
     return scores
 
 
-def calibrated(scores: NDArray[np.float64], labels: Sequence[str], prior: float) -> tuple[float, NDArray[np.float64]]:
+def calibrated(
+    scores: NDArray[np.float64], labels: Sequence[str], prior: float, favoured: Mapping[str, float] | None = None
+) -> tuple[float, NDArray[np.float64]]:
     """Slope and offsets that make held-out scores probabilities, moved from the examples' share of harm to ``prior``.
+
+    Groups in ``favoured`` get that prior instead.
 
     Examples are half harmful, calls are not: with the examples' own share a probability of 0.5 would be far too much
     (Saerens et al., Neural Computation 2002, for the move).
@@ -255,4 +291,6 @@ def calibrated(scores: NDArray[np.float64], labels: Sequence[str], prior: float)
     share = float(np.mean([label != HARMLESS for label in labels]))
     offset = np.asarray(best[1:], dtype=np.float64).copy()
     offset[:-1] += np.log(prior / share) - np.log((1 - prior) / (1 - share))
+    for group, other in (favoured or {}).items():
+        offset[CLASSES.index(group)] += np.log(other / (1 - other)) - np.log(prior / (1 - prior))
     return float(best[0]), offset
