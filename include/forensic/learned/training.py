@@ -43,9 +43,9 @@ FOLDS = 3
 RIDGE = 10.0
 DENSE_SCALE = 1.0
 SPARSE_SCALE = 4.0
-"""Regularisation, and how much the pieces weigh beside the vectors. Pieces at 4 instead of 2 raise the held-out order of
-phishing calls over near harmless ones (bench/README.md) and DKTC's macro-F1 with a model trained on it (0.85 to 0.88,
-whole dialogues), and cost a model of the project's examples alone one or two hundredths of it."""
+"""Regularisation, and how much the pieces weigh beside the vectors. With pieces at 4 instead of 2, held-out phishing
+calls lie higher above near harmless ones (area under the curve 0.973 to 0.982), and DKTC's macro-F1 with a model
+trained on it rises (0.849 to 0.880, whole dialogues); a model of the project's examples alone loses one hundredth."""
 
 LONGEST = 16
 """Stretches of an example that are shown at once: the longest window."""
