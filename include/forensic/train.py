@@ -36,7 +36,8 @@ PRIOR = 0.02
 
 FAVOURED = {"VISHING": 0.05}
 """Groups with a prior of their own. A phishing call is one from end to end, so its windows are no rare ones; and words
-of banks and offices, which share its vocabulary, lie low enough to bear it (``eval/text.py --parts calls``)."""
+of banks and offices, which share its vocabulary, lay low enough on held-out folds to bear it (a choice by their scores
+at the common prior; what it flags was not measured by itself)."""
 
 THRESHOLD_RATE = 0.0005
 """Share of held-out harmless examples that may reach a finding's threshold: an hour of talk has about 900 turns, so

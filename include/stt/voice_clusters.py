@@ -52,7 +52,7 @@ def cut(
     Twice: by how alike the means are (Ward's linkage cut into k clusters, refined by spherical k-means, for k from the
     most on down; the first cut whose voices differ enough), which tells few voices apart in little speech; and by the
     gaps between many small clusters (:func:`include.stt.voice_cuts.merged`), which tells many apart in more. The
-    greater number counts: neither finds voices that are not there (bench/README.md, "Many voices").
+    greater number counts: either errs by too few far more often than by too many (bench/README.md, "Many voices").
 
     Args:
         vectors: (windows, dimensions), unit length.

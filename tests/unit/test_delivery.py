@@ -53,11 +53,11 @@ def test_what_is_refused(data: bytes, says: str) -> None:
 
 
 def test_the_largest_allowed_list_is_read_quickly() -> None:
-    from time import perf_counter
+    from time import process_time
 
     files = [{"name": f"call-{n:06d}.m4a", "sha256": A} for n in range(30_000)]
     files[-1] = files[-2]
-    started = perf_counter()
+    started = process_time()
     with pytest.raises(DeliveryError, match="lists 'call-029998.m4a' twice"):
         parse_delivery(document(*files), "it")
-    assert perf_counter() - started < 2.0
+    assert process_time() - started < 15.0  # 2 on a slow machine; comparing each with each takes minutes
