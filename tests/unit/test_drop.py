@@ -4,8 +4,8 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from include.errors import StorageError
+from include.pipeline import drop
 from include.pipeline.drop import IncomingTrigger
 from include.pipeline.listing import look
 from include.pipeline.notices import jobs_named, starts
@@ -146,7 +147,15 @@ def test_the_trigger_is_stored_with_its_settings(monkeypatch: pytest.MonkeyPatch
         (None, 0.4, 1.6),
     ],
 )
-def test_the_pause_between_two_looks(due_s: float | None, took_s: float, paused: float) -> None:
-    started = time.perf_counter()
+def test_the_pause_between_two_looks(
+    due_s: float | None, took_s: float, paused: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept = [0.0]  # a clock that only sleeping moves: a busy machine changes nothing
+
+    async def sleep(seconds: float) -> None:
+        slept.append(slept[-1] + seconds)
+
+    monkeypatch.setattr(drop, "time", SimpleNamespace(monotonic=lambda: slept[-1]))
+    monkeypatch.setattr(drop, "asyncio", SimpleNamespace(sleep=sleep))
     asyncio.run(IncomingTrigger(1.0, 1.0)._pause(due_s, took_s))
-    assert paused - 0.02 <= time.perf_counter() - started < paused + 5
+    assert slept[-1] == pytest.approx(paused, abs=0.01)
