@@ -24,8 +24,10 @@ os.environ["AIRFLOW_CONFIG"] = str(Path(__file__).parent.parent / "airflow.cfg")
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent.parent / "dags")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).parent.parent / "plugins")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
-# two test processes share two cores: one thread each, where a test doesn't ask for more; the stacks keep the default
+# two test processes share two cores: one thread each, where a test doesn't ask for more, and in the stacks
 os.environ.setdefault("VOICEMAN_THREADS", "1")
+# threads that wait must not spin away the core that the other process needs: a quarter of a transcription's CPU time
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # pytest-xdist gives its workers a width of 80; rich would read it once, when the command line is imported
 os.environ.pop("COLUMNS", None)
 
@@ -92,8 +94,8 @@ def stack_of_its_own(models: Path, *options: str) -> Iterator[Path]:
         "VOICEMAN_MODEL_DIR": str(models),
         "VOICEMAN_SETTLE_S": "8",
     }
-    for name in (*(one for one in environment if one.startswith("AIRFLOW_")), "VOICEMAN_THREADS"):
-        environment.pop(name, None)
+    for name in [one for one in environment if one.startswith("AIRFLOW_")]:
+        environment.pop(name)
     try:
         started = subprocess.run(
             [ROOT / "voiceman", "up", *options], env=environment, capture_output=True, text=True, timeout=300
