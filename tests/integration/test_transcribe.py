@@ -153,7 +153,7 @@ def test_a_wrong_path_is_one_sentence(tmp_path: Path, threat: Transcript, comman
 
 def test_transcribe_analyze_report_without_airflow(tmp_path: Path, models: Path) -> None:
     call, t, a, r = (
-        ROOT / "samples" / "threat.m4a",
+        ROOT / "tests" / "audio" / "threat_9s.m4a",
         tmp_path / "threat_transcript.json",
         tmp_path / "a.json",
         tmp_path / "r",
