@@ -11,6 +11,7 @@ import pytest
 from include import plain
 from include.errors import DocumentError
 from include.forensic import analyze_transcript
+from include.forensic.case_recording import date_in
 from include.stt import NotMeasured
 from tests.unit.forensic_factory import make_segment, make_transcript
 
@@ -27,7 +28,7 @@ from tests.unit.forensic_factory import make_segment, make_transcript
     ],
 )
 def test_a_date_in_a_name(name: str, date: str | None) -> None:
-    assert plain._date_in(name) == (datetime.fromisoformat(date) if date else None)
+    assert date_in(name) == (datetime.fromisoformat(date) if date else None)
 
 
 def written(folder: Path, name: str, text: str) -> Path:
