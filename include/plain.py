@@ -29,11 +29,13 @@ def analyze_file(transcript: Path, audio: Path | None, *, confirm: bool = True) 
     Args:
         transcript: a transcript JSON.
         audio: the recording; None when it is not at hand.
-        confirm: decode the findings' passages again, which loads the speech model where there are any.
+        confirm: decode the findings' passages again, which loads the speech model where there are any; with
+            ``VOICEMAN_STT_URL`` the service does it.
 
     Raises:
         DocumentError: not a transcript, or the recording is not the one that was transcribed.
         AudioError: the recording can't be decoded.
+        ServiceError: the speech service failed.
     """
     parsed = stt.load_transcript(transcript)
     if audio is not None and stt.file_sha256(audio) != parsed.recording.sha256:
@@ -58,11 +60,24 @@ def _decoded_again(
     transcript: stt.Transcript, words: forensic.Language, audio: Path
 ) -> forensic.SecondDecodes | stt.NotMeasured:
     passages = forensic.wanted_passages(transcript, words.findings)
+    heard: list[stt.Confirmation] | stt.NotMeasured = []
     try:
-        heard = stt.Transcriber().confirm(audio, passages) if passages else []
+        if passages:
+            heard = _confirmed(audio, passages)
     except (ModelError, DeviceMemoryError) as error:
         return stt.NotMeasured(reason=f"The second decode failed: {error}")
     return forensic.SecondDecodes.of(passages, heard)
+
+
+def _confirmed(audio: Path, passages: list[stt.Passage]) -> list[stt.Confirmation] | stt.NotMeasured:
+    """By the resident speech service where ``VOICEMAN_STT_URL`` names one, as tasks do it."""
+    if not get_settings().stt_url:
+        return stt.Transcriber().confirm(audio, passages)
+    service = stt.RemoteTranscriber(1)
+    try:
+        return service.confirm(audio, passages)
+    finally:
+        service.close()
 
 
 def report_file(analysis: Path, folder: Path, *, transcript: Path | None, generated_at: str) -> list[Path]:
