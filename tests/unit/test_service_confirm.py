@@ -15,6 +15,7 @@ from include import plain, stt
 from include.errors import AudioError, InputError, ServiceError
 from include.forensic import SecondDecodes, located, wanted_passages
 from include.forensic.second_decode import with_second_decodes
+from include.report.strings import load_strings
 from include.settings import get_settings
 from include.stt import Confirmation, NotMeasured, Passage, RemoteTranscriber
 from include.stt.agreement import confirmation
@@ -211,6 +212,9 @@ def test_a_finding_says_that_the_process_decoded_it_itself() -> None:
     assert not isinstance(told, NotMeasured)
     assert told.status == "confirmed"
     assert told.detail.endswith("Decoded by the process itself: The speech service is away.")
+    korean = load_strings("ko").recorded(told.detail.replace("is away", "http://x can't be reached (ConnectError)"))
+    assert "처리 과정 안에서 다시 해독했습니다: 음성 서비스 http://x에 연결할 수 없습니다" in korean
+    assert "Decoded" not in korean
 
 
 def test_analyze_asks_the_service_where_one_is_set(
