@@ -95,7 +95,8 @@ def path_of(wanted: argparse.Namespace, given: list[Any], note: Any) -> None:
                 _together(wanted)
             use = requests if number else requests[: max(len(requests) // 4, 1)]
             audio_s = total if number else sum(map(len, given[: len(use)])) / 16000
-            meter, row = StageMeter(), {"what": "whole path" if number else "to warm up", "audio_s": round(audio_s)}
+            what = "whole path" if number else "to warm up"
+            meter, row = StageMeter(), {"what": what, "audio_s": round(audio_s), "pid": os.getpid()}
             with timed(row, audio_s):
                 ended = list(stream.transcribe_stream(transcriber, use, meter=meter))
             row["busy_s"] = {name: round(seconds, 2) for name, seconds in meter.busy_s.items()}
@@ -129,7 +130,10 @@ def replicas(wanted: argparse.Namespace, note: Any) -> None:
             time.sleep(0.01)
         with Load() as load:
             rows = [json.loads(line) for p in running for line in p.communicate()[0].splitlines() if line[0] == "{"]
-    measured = [row for row in rows if row["what"] == "whole path"]
+    # one pass of each: the first of them, while all work (later ones begin and end apart)
+    measured = list({row["pid"]: row for row in reversed(rows) if row["what"] == "whole path"}.values())
+    if not measured:
+        raise SystemExit("No replica measured anything; see its error above.")
     slowest = max(row["s"] for row in measured)
     note({
         "what": "replicas", "replicas": wanted.replicas, "audio_s": sum(row["audio_s"] for row in measured),

@@ -10,9 +10,12 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from include.manifest import State
+from include.stt import NotMeasured
 
 __all__ = [
     "SCHEMA",
+    "CaseCounts",
+    "CaseSummary",
     "Failure",
     "JobSummary",
     "Made",
@@ -144,6 +147,34 @@ class Totals(_Model):
     cache_hits_by_kind: dict[str, int]
 
 
+class CaseCounts(_Model):
+    """A finding over recordings, without its words and without who the other party is."""
+
+    category: str
+    severity: int
+    required: int
+    """Recordings that the taxonomy requires."""
+    recordings: list[str]
+    """``file_id`` of those that count, by time."""
+    passages: int
+    """Counted in them."""
+
+
+class CaseSummary(_Model):
+    """What the job's recordings show together, taken for one case; the passages are in the course."""
+
+    measured: Literal[True] = True
+    uri: str
+    """Of ``case_course.json``."""
+    sha256: str
+    recordings: int
+    """That the course holds: COMPLETED ones."""
+    findings: list[CaseCounts]
+    """Those that need repetition over recordings, where it was found."""
+    repetition_not_shown: int
+    """Parties with passages that such a finding could rest on, in too few recordings."""
+
+
 class JobSummary(_Model):
     """Every recording of a job, and the totals."""
 
@@ -163,6 +194,8 @@ class JobSummary(_Model):
     manifest_problem: str | None
     """Why the drop's manifest.json could not be used; then its recordings were claimed unchecked."""
     totals: Totals
+    case: CaseSummary | NotMeasured = NotMeasured(reason="The summary was written before courses were.")
+    """What the recordings show together."""
     recordings: list[RecordingSummary]
 
     def to_json(self) -> str:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from include import __version__, forensic, report, stt
 from include.errors import DeviceMemoryError, DocumentError, ModelError
@@ -22,10 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["analyze_file", "course_files", "report_file", "schema_files"]
 
-_DATE = re.compile(
-    r"(?<!\d)(?:20)?(\d\d)[-.]?([01]\d)[-.]?([0-3]\d)(?:[_T -]?([0-2]\d)[-:.]?([0-5]\d)[-:.]?([0-5]\d))?(?!\d)"
-)
-_KOREA = ZoneInfo("Asia/Seoul")
 _NO_AUDIO = stt.NotMeasured(reason="The audio was not at hand, so no passage was decoded again.")
 _NOT_WANTED = stt.NotMeasured(reason="A second decode was not asked for.")
 
@@ -36,11 +29,13 @@ def analyze_file(transcript: Path, audio: Path | None, *, confirm: bool = True) 
     Args:
         transcript: a transcript JSON.
         audio: the recording; None when it is not at hand.
-        confirm: decode the findings' passages again, which loads the speech model where there are any.
+        confirm: decode the findings' passages again, which loads the speech model where there are any; with
+            ``VOICEMAN_STT_URL`` the service does it.
 
     Raises:
         DocumentError: not a transcript, or the recording is not the one that was transcribed.
         AudioError: the recording can't be decoded.
+        ServiceError: the speech service failed.
     """
     parsed = stt.load_transcript(transcript)
     if audio is not None and stt.file_sha256(audio) != parsed.recording.sha256:
@@ -65,11 +60,24 @@ def _decoded_again(
     transcript: stt.Transcript, words: forensic.Language, audio: Path
 ) -> forensic.SecondDecodes | stt.NotMeasured:
     passages = forensic.wanted_passages(transcript, words.findings)
+    heard: list[stt.Confirmation] | stt.NotMeasured = []
     try:
-        heard = stt.Transcriber().confirm(audio, passages) if passages else []
+        if passages:
+            heard = _confirmed(audio, passages)
     except (ModelError, DeviceMemoryError) as error:
         return stt.NotMeasured(reason=f"The second decode failed: {error}")
     return forensic.SecondDecodes.of(passages, heard)
+
+
+def _confirmed(audio: Path, passages: list[stt.Passage]) -> list[stt.Confirmation] | stt.NotMeasured:
+    """By the resident speech service where ``VOICEMAN_STT_URL`` names one, as tasks do it."""
+    if not get_settings().stt_url:
+        return stt.Transcriber().confirm(audio, passages)
+    service = stt.RemoteTranscriber(1)
+    try:
+        return service.confirm(audio, passages)
+    finally:
+        service.close()
 
 
 def report_file(analysis: Path, folder: Path, *, transcript: Path | None, generated_at: str) -> list[Path]:
@@ -132,26 +140,7 @@ def _of_case(path: Path) -> forensic.CaseRecording:
     if stt.file_sha256(source) != analysis.transcript.sha256:
         raise DocumentError(f"{source} is not the transcript that {path} was made of (its SHA-256 differs).")
     name = path.name.removesuffix(".json").removesuffix("_forensic")
-    found = analysis.findings if isinstance(analysis.findings, list) else []
-    return forensic.CaseRecording(
-        name=name,
-        duration_s=analysis.duration_s,
-        findings=[(one.category, one.severity) for one in found],
-        turns=[(segment.speaker, segment.text) for segment in transcript.segments],
-        made_at=_date_in(name),
-    )
-
-
-def _date_in(name: str) -> datetime | None:
-    """The date (and time) in a recorder's file name, in Korean time; None when there is none or it is no date."""
-    found = _DATE.search(name)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (int(part) if part else 0 for part in found.groups())
-    try:
-        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=_KOREA)
-    except ValueError:
-        return None
+    return forensic.case_recording(analysis, transcript, name)
 
 
 def schema_files() -> dict[str, str]:

@@ -13,7 +13,7 @@ import typer
 from include import __version__
 from include.cli.console import LanguageOption, app, check_target, err, out, write
 
-__all__ = ["analyze", "course", "export", "report", "schemas", "transcribe", "version"]
+__all__ = ["analyze", "case", "course", "export", "report", "schemas", "transcribe", "version"]
 
 
 @app.command()
@@ -74,6 +74,22 @@ def course(
     check_target(to, *analyses)
     write(to, plain.course_files(analyses).model_dump_json(indent=2) + "\n")
     out.print(str(to), soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
+def case(
+    analyses: Annotated[list[Path], typer.Argument(help="Analyses of a case; their transcripts lie beside them.")],
+    to: Annotated[Path | None, typer.Option("--out", help="Where to write the whole course as JSON.")] = None,
+) -> None:
+    """Tell what the recordings of a case show together: stalking's repetition, repeated phrases, change over time."""
+    from include import case_text, plain
+
+    course = plain.course_files(analyses)
+    if to is not None:
+        check_target(to, *analyses)
+        write(to, course.model_dump_json(indent=2) + "\n")
+    for line in case_text.case_lines(course):
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()

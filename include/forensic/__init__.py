@@ -20,12 +20,15 @@ from include.forensic.analysis import (
     Waveform,
 )
 from include.forensic.analyze import analyze_transcript, settings_digest
-from include.forensic.case_course import CaseCourse, CaseRecording, case_course
+from include.forensic.case_course import CaseCourse, case_course
+from include.forensic.case_recording import CaseRecording, case_recording
+from include.forensic.case_stalking import CaseFinding, PartyCourse
 from include.forensic.crosscheck import CrossChecks
 from include.forensic.dialogue import TextAnalysis, TextFinding, Turn, analyze_text, analyze_text_lines
 from include.forensic.document import SCHEMA, Analysis, load_analysis
 from include.forensic.emotion import EmotionReport
 from include.forensic.findings import Language, located
+from include.forensic.rates import Rate, Trend
 from include.forensic.rulebook import Category, Taxonomy, load_taxonomy, taxonomy_digest
 from include.forensic.scores import is_confirmed
 from include.forensic.second_decode import SecondDecodes, second_decode_digest, wanted_passages
@@ -36,6 +39,7 @@ __all__ = [
     "SCHEMA",
     "Analysis",
     "CaseCourse",
+    "CaseFinding",
     "CaseRecording",
     "Category",
     "Confirmation",
@@ -48,6 +52,8 @@ __all__ = [
     "Measure",
     "Measurement",
     "NotAnalysed",
+    "PartyCourse",
+    "Rate",
     "RatedCount",
     "Scores",
     "SecondDecodes",
@@ -59,6 +65,7 @@ __all__ = [
     "TextAnalysis",
     "TextFinding",
     "TranscriptRef",
+    "Trend",
     "Turn",
     "VoiceDepartures",
     "VoiceTurns",
@@ -67,6 +74,7 @@ __all__ = [
     "analyze_text_lines",
     "analyze_transcript",
     "case_course",
+    "case_recording",
     "is_confirmed",
     "load_analysis",
     "load_taxonomy",

@@ -16,6 +16,7 @@ from include.stt import Confirmation as Decodings
 from include.stt import NotMeasured
 
 __all__ = [
+    "CaseSignal",
     "Confirmation",
     "Context",
     "CounterEvidence",
@@ -145,6 +146,16 @@ class SetAsidePassage(_Model):
     context: Context
     counter_evidence: list[CounterEvidence]
     """The words that the filter found, first of all."""
+
+
+class CaseSignal(_Model):
+    """Words that mean nothing in one recording and count only over the recordings of a case: contact refused, asked
+    for again, its number, and what explains it. No finding; no count, rate or order holds it."""
+
+    category: str
+    rule: str
+    rule_version: str
+    span: Span
 
 
 class NotAnalysed(_Model):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.forensic import acoustics, detect, passages, scores, second_decode, speech_timing
-from include.forensic.analysis import TaxonomyInfo, TranscriptRef
+from include.forensic.analysis import CaseSignal, TaxonomyInfo, TranscriptRef
 from include.forensic.document import Analysis
 from include.forensic.emotion import EmotionSource, load_emotion
 from include.forensic.findings import NOT_DECODED, Language, located, not_analysed
@@ -31,7 +31,7 @@ from include.stt import NotMeasured, Transcript, file_sha256
 
 __all__ = ["analyze_transcript", "settings_digest"]
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 """Raise it when a change in this package can change an analysis without changing the taxonomy or a parameter."""
 
 
@@ -77,6 +77,7 @@ def analyze_transcript(
         language_model=words.card.id if words.card else NotMeasured(reason="No language model was applied."),
         findings=found,
         set_aside=words.set_aside,
+        case_signals=_signals(words),
         not_analysed=not_analysed(transcript),
         acoustics=voice.description if isinstance(voice.description, NotMeasured) else voice.description.speakers,
         voice_turns=_turns(voice),
@@ -89,6 +90,11 @@ def analyze_transcript(
         settings_digest=settings_digest(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _signals(words: Language) -> list[CaseSignal] | NotMeasured:
+    """None could be looked for where no findings could."""
+    return words.findings if isinstance(words.findings, NotMeasured) else words.signals
 
 
 def _voice(

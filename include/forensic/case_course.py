@@ -6,54 +6,24 @@ known, so a change in the rate is a change in the recordings.
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from include.forensic.case_change import SeverityCourse, severity_course
+from include.forensic.case_phrases import RepeatedPhrase, repeated_phrases
+from include.forensic.case_recording import CaseRecording
+from include.forensic.case_stalking import PartyCourse, stalking_courses
 from include.forensic.rates import Rate, Trend, rate_per_hour, rate_trend
 from include.stt import NotMeasured
 
-__all__ = ["CaseCourse", "CaseRecording", "RecordingRate", "RepeatedPhrase", "SeverityCourse", "case_course"]
+__all__ = ["CaseCourse", "RecordingRate", "case_course"]
 
-COURSE_VERSION = "1"
-PHRASE_WORDS = 3
-"""A repeated phrase has at least this many words."""
-MOST_PHRASES = 50
-PERMUTATIONS = 2000
+COURSE_VERSION = "2"
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CaseRecording:
-    """What the course needs of one recording."""
-
-    name: str
-    duration_s: float
-    findings: Sequence[tuple[str, int]]
-    """(category, severity) of each finding."""
-    turns: Sequence[tuple[str | None, str]]
-    """(speaker, text) by time."""
-    made_at: datetime | None = None
-    """When it was recorded; None when unknown, and then it is left out of trends."""
-
-
-class RepeatedPhrase(_Model):
-    """Words said in more than one recording, spacing and punctuation left aside."""
-
-    text: str
-    """As first said."""
-    recordings: list[str]
-    times: int
 
 
 class RecordingRate(_Model):
@@ -63,14 +33,6 @@ class RecordingRate(_Model):
     made_at: str | None
     rate: Rate | NotMeasured
     mean_severity: float | NotMeasured
-
-
-class SeverityCourse(_Model):
-    """How severity goes with time: Kendall's tau-b over dated recordings; p-value by permutation."""
-
-    tau: float
-    p_value: float
-    recordings: int
 
 
 class CaseCourse(_Model):
@@ -83,9 +45,17 @@ class CaseCourse(_Model):
     by_category: dict[str, Trend | NotMeasured]
     severity: SeverityCourse | NotMeasured
     repeated: list[RepeatedPhrase]
+    stalking: list[PartyCourse]
+    """What counts only over recordings: party by party, with the finding where the required repetition was found."""
     note: str = (
         "Rates are per hour recorded. What was not recorded is not in them: a change can come from what was recorded "
-        "as much as from what happened."
+        "as much as from what happened. A finding over recordings describes passages, their order and their number; "
+        "nothing follows about a person."
+    )
+    note_ko: str = (
+        "비율은 녹음된 시간당 값이다. 녹음되지 않은 것은 들어 있지 않으므로, 변화는 일어난 일뿐 아니라 "
+        "무엇을 녹음했는지에서 생길 수도 있다. 여러 녹음에 걸친 항목은 해당 구간과 그 순서, 횟수를 적은 "
+        "것이며 사람에 대한 결론이 아니다."
     )
 
 
@@ -105,8 +75,9 @@ def case_course(recordings: Sequence[CaseRecording]) -> CaseCourse | NotMeasured
         recordings=[_rate(one) for one in ordered],
         trend=_trend(dated, None),
         by_category={category: _trend(dated, category) for category in categories},
-        severity=_severity(dated),
-        repeated=_repeated(ordered),
+        severity=severity_course(dated),
+        repeated=repeated_phrases(ordered),
+        stalking=stalking_courses(ordered),
     )
 
 
@@ -126,58 +97,3 @@ def _trend(dated: Sequence[CaseRecording], category: str | None) -> Trend | NotM
     weeks = [one.made_at.timestamp() / 604800 for one in dated if one.made_at is not None]
     counts = [sum(category in {None, found} for found, _ in one.findings) for one in dated]
     return rate_trend(weeks, counts, [one.duration_s / 3600 for one in dated])
-
-
-def _severity(dated: Sequence[CaseRecording]) -> SeverityCourse | NotMeasured:
-    pairs = [
-        (one.made_at.timestamp(), sum(s for _, s in one.findings) / len(one.findings))
-        for one in dated
-        if one.made_at is not None and one.findings
-    ]
-    if len(pairs) < 4 or len({severity for _, severity in pairs}) < 2:
-        return NotMeasured(reason=f"{len(pairs)} dated recordings with findings; 4 of different severity are needed.")
-    times, severities = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
-    tau = _tau(times, severities)
-    random = np.random.default_rng(0)
-    drawn = [abs(_tau(times, random.permutation(severities))) for _ in range(PERMUTATIONS)]
-    beyond = sum(value >= abs(tau) - 1e-12 for value in drawn)
-    return SeverityCourse(tau=round(tau, 4), p_value=round((beyond + 1) / (PERMUTATIONS + 1), 4), recordings=len(pairs))
-
-
-def _tau(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Kendall's tau-b; neither may be constant."""
-    one, two = np.sign(a[:, None] - a[None, :]), np.sign(b[:, None] - b[None, :])
-    return float((one * two).sum() / np.sqrt((one**2).sum() * (two**2).sum()))
-
-
-def _repeated(recordings: Sequence[CaseRecording]) -> list[RepeatedPhrase]:
-    """Longest word sequences that occur in more than one recording."""
-    where: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
-    spoken: dict[tuple[str, ...], str] = {}
-    for one in recordings:
-        for _, text in one.turns:
-            words = text.split()
-            plain = [_plain(word) for word in words]
-            for length in range(PHRASE_WORDS, min(len(words), 8) + 1):
-                for start in range(len(words) - length + 1):
-                    key = tuple(plain[start : start + length])
-                    where[key][one.name] = where[key].get(one.name, 0) + 1
-                    spoken.setdefault(key, " ".join(words[start : start + length]))
-    shared = {key: names for key, names in where.items() if len(names) > 1 and all(key) and len(set(key)) > 1}
-    inside = {
-        part
-        for key, names in shared.items()
-        for part in (key[1:], key[:-1])
-        if part in shared and shared[part] == names
-    }
-    kept = sorted(
-        (key for key in shared if key not in inside), key=lambda key: (-len(shared[key]), -len(key), spoken[key])
-    )
-    return [
-        RepeatedPhrase(text=spoken[key], recordings=sorted(shared[key]), times=sum(shared[key].values()))
-        for key in kept[:MOST_PHRASES]
-    ]
-
-
-def _plain(word: str) -> str:
-    return re.sub(r"\W", "", unicodedata.normalize("NFKC", word).lower())

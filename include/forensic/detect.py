@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from include.forensic.alternatives import CONTEXT_CHARACTERS, variants
 from include.forensic.hits import Counter, Detection, Hit, SetAside
 from include.forensic.rulebook import Action, CompiledFilter, CompiledRule, Taxonomy
-from include.forensic.selection import RECIPROCITY_PASSAGES, SUPPORT_PASSAGES, selected, set_aside_apart
+from include.forensic.selection import RECIPROCITY_PASSAGES, SUPPORT_PASSAGES, selected, set_aside_apart, signals_apart
 from include.forensic.texts import NEARBY_TOKENS, UNIT_TOKENS, Alternative, Passage, Place, RuleIndex, Texts
 from include.forensic.tokens import KIWI_CHARACTERS
 
@@ -85,10 +85,12 @@ def examine(passages: Sequence[Passage], language: str, taxonomy: Taxonomy) -> D
         for hit in _raw(others, combined=False):
             item = heard[(hit.hit.place.passage)][1]
             place = item.back(hit.hit.place)
-            if place is not None:
+            if place is not None and not hit.hit.rule.signal:
                 raw.append(replace(hit, hit=item.moved(hit.hit, place, others.words(hit.hit.place))))
+    signals = signals_apart([item.hit for item in raw if item.hit.rule.signal and item.filter is None])
+    raw = [item for item in raw if not item.hit.rule.signal]
     hits = selected([item.hit for item in raw if item.filter is None], texts)
-    return Detection(hits, set_aside_apart([item for item in raw if item.filter is not None], hits))
+    return Detection(hits, set_aside_apart([item for item in raw if item.filter is not None], hits), signals)
 
 
 def _index(language: str, taxonomy: Taxonomy) -> RuleIndex:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from include.errors import DocumentError
 from include.forensic.analysis import (
+    CaseSignal,
     Finding,
     NotAnalysed,
     Scores,
@@ -43,6 +44,10 @@ class Analysis(BaseModel):
     """``NotMeasured`` when there are no rules for the language."""
     set_aside: list[SetAsidePassage] = Field(default_factory=list)
     """Passages that match a rule and that a filter set aside."""
+    case_signals: list[CaseSignal] | NotMeasured = NotMeasured(
+        reason="The analysis was made before signals for a case were looked for."
+    )
+    """What ``./voiceman case`` and a job's course read; no findings."""
     not_analysed: list[NotAnalysed] = Field(default_factory=list)
     """Where nothing was looked for, by time."""
     acoustics: list[SpeakerVoice] | NotMeasured

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from include.forensic.analysis import Context, CounterEvidence, Finding, NotAnalysed, SetAsidePassage, Span
+from include.forensic.analysis import CaseSignal, Context, CounterEvidence, Finding, NotAnalysed, SetAsidePassage, Span
 from include.forensic.detect import Counter, Hit, Place, SetAside
 from include.forensic.learned import MODEL_SEVERITY, Card, Prediction
 from include.forensic.passages import Located, find_passages, span_of, whole_words
@@ -26,6 +26,8 @@ class Language:
 
     findings: list[Finding] | NotMeasured
     set_aside: list[SetAsidePassage] = field(default_factory=list)
+    signals: list[CaseSignal] = field(default_factory=list)
+    """No findings: they count over the recordings of a case only."""
     card: Card | None = None
     """Of the language model that was applied."""
 
@@ -61,7 +63,9 @@ def located(transcript: Transcript, taxonomy: Taxonomy | None = None) -> Languag
     aside = [_set_aside(item, passages, segments) for item in result.set_aside]
     aside.sort(key=lambda item: (item.span.start or 0.0, item.span.segment, item.rule))
     numbered = [one.model_copy(update={"id": f"F{number:03d}"}) for number, one in enumerate(found, start=1)]
-    return Language(numbered, aside, result.card)
+    signals = [_signal(hit, passages, segments) for hit in result.signals]
+    signals.sort(key=lambda item: (item.span.start or 0.0, item.span.segment, item.rule))
+    return Language(numbered, aside, signals, result.card)
 
 
 def not_analysed(transcript: Transcript) -> list[NotAnalysed]:
@@ -129,6 +133,15 @@ def _model_finding(item: Prediction, passages: Sequence[Located], segments: Sequ
 
 def _whole(number: int, passages: Sequence[Located], segments: Sequence[Segment]) -> Span:
     return span_of(Place(number, 0, len(passages[number].passage.text)), passages, segments)
+
+
+def _signal(hit: Hit, passages: Sequence[Located], segments: Sequence[Segment]) -> CaseSignal:
+    return CaseSignal(
+        category=hit.category,
+        rule=hit.rule.data.id,
+        rule_version=hit.rule.data.version,
+        span=span_of(hit.place, passages, segments),
+    )
 
 
 def _set_aside(item: SetAside, passages: Sequence[Located], segments: Sequence[Segment]) -> SetAsidePassage:

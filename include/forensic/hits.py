@@ -56,3 +56,6 @@ class Detection:
     hits: list[Hit]
     set_aside: list[SetAside]
     """Matches that are no findings because of the filter named: shown with the same weight (DESIGN §6.5)."""
+
+    signals: list[Hit]
+    """Matches of rules that are read over the recordings of a case: no findings (:mod:`~include.forensic.rulebook`)."""

@@ -127,9 +127,10 @@ class Category(_Data):
     """Statute and article: a lead to verify, not a legal opinion."""
     verified_on: str | None
     """Date on which a person checked the reference against the law in force; null until then."""
-    nature: Literal["offence", "no_offence", "welfare", "flag"] = "offence"
+    nature: Literal["offence", "no_offence", "welfare", "flag", "signal"] = "offence"
     """``offence``: the reference describes one. ``no_offence``: none in itself. ``welfare``: for routing to help.
-    ``flag``: shown only beside another finding of its family, for it means little alone."""
+    ``flag``: shown only beside another finding of its family, for it means little alone. ``signal``: never a finding
+    of a recording; read over the recordings of a case (:mod:`include.forensic.case_stalking`)."""
     speaker_role: str = "anyone"
     """Who must have said it for the category to apply. Text does not show it: the examiner checks."""
     repetition: Repetition | None = None
@@ -164,6 +165,8 @@ class CompiledRule:
     data: Rule
     groups: list[list[Pattern]]
     filters: list[tuple[CompiledFilter, Action]]
+    signal: bool = False
+    """Of a category of the nature ``signal``: its matches are no findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,11 @@ class Taxonomy:
     sha256: str
     """Over the files' names and bytes, in name order."""
     categories: list[Category]
+    """Those that findings have."""
     rules: list[CompiledRule]
+    """Of ``categories`` and ``signals``."""
+    signals: list[Category]
+    """Categories of the nature ``signal``."""
     spellings: dict[str, str]
     """What a decoder writes → what was likely said (near-homophones that are no words)."""
 
@@ -221,8 +228,10 @@ def load_taxonomy() -> Taxonomy:
         raise SettingsError(f"{_DIRECTORY / 'shared.yaml'} is missing; reinstall VoiceMan.")
     _check_ids(categories)
     filters = [CompiledFilter(item, _compiled(item.any_of, shared)) for item in shared.filters]
-    rules = [_compiled_rule(category.id, rule, shared, filters) for category in categories for rule in category.rules]
-    return Taxonomy(shared.version, digest.hexdigest(), categories, rules, shared.spellings)
+    rules = [_compiled_rule(category, rule, shared, filters) for category in categories for rule in category.rules]
+    signals = [category for category in categories if category.nature == "signal"]
+    found = [category for category in categories if category.nature != "signal"]
+    return Taxonomy(shared.version, digest.hexdigest(), found, rules, signals, shared.spellings)
 
 
 def taxonomy_digest() -> str:
@@ -255,7 +264,7 @@ def _compiled(sources: list[str], shared: _Shared) -> list[Pattern]:
     return [pattern for source in sources for pattern in compile_pattern(source, shared.lists, shared.sequences)]
 
 
-def _compiled_rule(category: str, rule: Rule, shared: _Shared, filters: list[CompiledFilter]) -> CompiledRule:
+def _compiled_rule(category: Category, rule: Rule, shared: _Shared, filters: list[CompiledFilter]) -> CompiledRule:
     own = [item for item in filters if item.data.language == rule.language]
     unknown = sorted(set(rule.filters) - {item.data.id for item in own})
     if unknown:
@@ -264,8 +273,9 @@ def _compiled_rule(category: str, rule: Rule, shared: _Shared, filters: list[Com
         )
     chosen = [(item, rule.filters.get(item.data.id, item.data.action)) for item in own]
     return CompiledRule(
-        category=category,
+        category=category.id,
         data=rule,
         groups=[_compiled(group.any_of, shared) for group in rule.all_of] or [_compiled(rule.any_of, shared)],
         filters=[(item, action) for item, action in chosen if action != "off"],
+        signal=category.nature == "signal",
     )

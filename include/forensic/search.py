@@ -32,6 +32,8 @@ class Found:
 
     hits: list[Hit]
     set_aside: list[SetAside]
+    signals: list[Hit]
+    """What is read over the recordings of a case: no findings."""
     by_model: list[Prediction]
     """The model's findings that no rule made."""
     categories: dict[str, float]
@@ -62,6 +64,7 @@ def search(
     """
     hits: list[Hit] = []
     aside: list[SetAside] = []
+    signals: list[Hit] = []
     for language in LANGUAGES:
         own = [number for number, spoken in enumerate(languages) if spoken == language]
         if not own:
@@ -69,6 +72,7 @@ def search(
         detection = examine([passages[number] for number in own], language, taxonomy)
         hits += [_back(hit, own) for hit in detection.hits]
         aside += [replace(item, hit=_back(item.hit, own)) for item in detection.set_aside]
+        signals += [_back(hit, own) for hit in detection.signals]
     model = model or language_model()
     reading = model.read([passage.text for passage in passages])
     hits, held = weighed(hits, reading)
@@ -78,6 +82,7 @@ def search(
     return Found(
         hits=hits,
         set_aside=aside,
+        signals=signals,
         by_model=unmet(model.findings(reading.groups), by_rule),
         categories=combined(reading, fired, {group for group, _ in by_rule}),
         card=model.card,

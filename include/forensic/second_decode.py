@@ -1,7 +1,8 @@
 """The second decode of findings: which passages are decoded again, and what comes back to each finding.
 
-The passages are decoded where the speech model is: by the task that transcribes (it holds the device), or in the
-process of ``./voiceman analyze``. What was decoded is a document of its own, so that an analysis needs no model.
+The passages are decoded where the speech model is: at the resident speech service, by the task that transcribes (it
+holds the device), or in the process of ``./voiceman analyze``. What was decoded is a document of its own, so that an
+analysis needs no model.
 """
 
 from __future__ import annotations
@@ -171,14 +172,15 @@ def _confirmation(finding: Finding, transcript: Transcript, known: dict[_Key, De
             reason=f"The passage was not among those decoded again: at most {MOST_PASSAGES} of a recording are, when "
             "it is transcribed, by the rules of that time."
         )
+    decoded_here = next((f" Decoded by the process itself: {one.fallback}" for one in decodings if one.fallback), "")
     if finding.found_by == "model":
         least = min(one.agreement for one in decodings)
         status: Literal["confirmed", "unconfirmed"] = "confirmed" if least >= MODEL_AGREEMENT else "unconfirmed"
-        detail = f"{least:.0%} of the syllables were heard again, {MODEL_AGREEMENT:.0%} are needed."
+        detail = f"{least:.0%} of the syllables were heard again, {MODEL_AGREEMENT:.0%} are needed.{decoded_here}"
         return Confirmation(status=status, detail=detail, decodings=decodings)
     worst = next((one for one in decodings if one.verdict != "confirmed"), decodings[0])
     status = "confirmed" if worst.verdict == "confirmed" else "unconfirmed"
-    return Confirmation(status=status, detail=worst.reason, decodings=decodings)
+    return Confirmation(status=status, detail=worst.reason + decoded_here, decodings=decodings)
 
 
 def _passages_of(finding: Finding, transcript: Transcript) -> list[Passage] | NotMeasured:

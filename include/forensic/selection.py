@@ -9,7 +9,7 @@ from dataclasses import replace
 from include.forensic.hits import Counter, Hit, SetAside
 from include.forensic.texts import Place, Texts
 
-__all__ = ["RECIPROCITY_PASSAGES", "SUPPORT_PASSAGES", "selected", "set_aside_apart"]
+__all__ = ["RECIPROCITY_PASSAGES", "SUPPORT_PASSAGES", "selected", "set_aside_apart", "signals_apart"]
 
 RECIPROCITY_PASSAGES = 6
 """How far (in passages) another speaker's finding of the same family counts as reciprocity."""
@@ -57,6 +57,17 @@ def set_aside_apart(items: list[SetAside], hits: list[Hit]) -> list[SetAside]:
             taken.take(item.hit.family, item.hit.place)
             kept.append(item)
     return sorted(kept, key=lambda one: _order(one.hit))
+
+
+def signals_apart(hits: list[Hit]) -> list[Hit]:
+    """The signals, one of a category at a place; those of different categories don't compete."""
+    taken = _Taken()
+    kept = []
+    for hit in sorted(hits, key=_strength):
+        if taken.free(hit.category, hit.place):
+            taken.take(hit.category, hit.place)
+            kept.append(hit)
+    return sorted(kept, key=_order)
 
 
 def _order(hit: Hit) -> tuple[int, int, str]:

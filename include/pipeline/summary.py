@@ -1,7 +1,7 @@
 """The summary of a job: every recording, its durations, device seconds, cache hits, errors and versions; totals.
 
 Linear in the number of recordings: the database groups the events, and of the transcripts one for each kind of
-settings is read.
+settings is read; all analyses are for the case's course (:mod:`include.pipeline.course`), which large jobs don't get.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from include.job_summary import (
 )
 from include.manifest import ArtefactRef, Manifest, State
 from include.pipeline.advice import advice
+from include.pipeline.course import write_course
 from include.storage import layout
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ _KINDS_OF_SETTINGS = 16
 
 
 def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
-    """Write ``completed/{job_id}/job_summary.json`` over all recordings of the job.
+    """Write ``completed/{job_id}/job_summary.json`` over all recordings of the job, and the course of its case.
 
     Args:
         store: the bucket.
@@ -93,6 +94,7 @@ def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
         missing=[] if manifest is None else list(manifest.missing),
         manifest_problem=None if manifest is None else manifest.problem,
         totals=_totals(recordings, made),
+        case=write_course(store, job_id, rows, made),
         recordings=recordings,
     )
     return store.write(layout.summary_key(job_id), summary.to_json().encode())

@@ -9,6 +9,7 @@ __all__ = [
     "MARKERS",
     "cache_transcript_key",
     "completed_key",
+    "course_key",
     "failed_error_key",
     "failed_key",
     "incoming_key",
@@ -83,6 +84,11 @@ def failed_error_key(job_id: str, file_id: str) -> str:
 def summary_key(job_id: str) -> str:
     """The job's summary."""
     return f"completed/{job_id}/job_summary.json"
+
+
+def course_key(job_id: str) -> str:
+    """What the job's recordings show together."""
+    return f"completed/{job_id}/case_course.json"
 
 
 def manifest_key(job_id: str, run_id: str) -> str:

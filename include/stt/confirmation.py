@@ -83,3 +83,7 @@ class Confirmation(_Model):
     verdict: Verdict
     reason: str
     """One sentence: which part of the rule decided."""
+    served_by: str | None = None
+    """The resident speech service that decoded it; None: the process did."""
+    fallback: str | None = None
+    """Why the process decoded it though a service is configured."""

@@ -20,8 +20,18 @@ import psutil
 import pytest
 
 from include.errors import AudioError, LanguageError, ServiceError, SettingsError
+from include.forensic import located, wanted_passages
 from include.settings import ROOT, get_settings
-from include.stt import RemoteTranscriber, ServiceOptions, Transcript, probe, serve, service_status
+from include.stt import (
+    NotMeasured,
+    RemoteTranscriber,
+    ServiceOptions,
+    Transcriber,
+    Transcript,
+    probe,
+    serve,
+    service_status,
+)
 from include.stt.service.environment import Folders
 
 pytestmark = pytest.mark.integration
@@ -38,6 +48,7 @@ class Service:
 
     def ask(self, path: str, *, token: str | None = None, **more: Any) -> httpx.Response:
         headers = {} if token == "" else {"Authorization": f"Bearer {token or self.token}"}
+        headers |= more.pop("headers_more", {})
         return httpx.request(more.pop("method", "GET"), self.url + path, headers=headers, timeout=120.0, **more)
 
     def post(self, data: bytes) -> httpx.Response:
@@ -110,10 +121,12 @@ def text(transcript: Transcript) -> list[str]:
     return [segment.text for segment in transcript.segments]
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/-/healthz", "/-/routes", "/v1/engine", "/v1/transcriptions", "/other"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/-/healthz", "/-/routes", "/v1/engine", "/v1/transcriptions", "/v1/confirmations", "/other"]
+)
 @pytest.mark.parametrize("token", ["", "wrong" * 8])
 def test_every_route_asks_for_the_token(service: Service, path: str, token: str) -> None:
-    answer = service.ask(path, token=token, method="POST" if "transcr" in path else "GET")
+    answer = service.ask(path, token=token, method="POST" if path.endswith("ions") else "GET")
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.json()["error"]["type"] == "ServiceError"
@@ -152,6 +165,26 @@ def test_the_transcript_is_the_one_a_process_of_its_own_makes(
         away.transcribe(ROOT / "Makefile")
     served.close()
     away.close()
+
+
+def test_passages_are_decoded_again_as_a_process_of_its_own_does(client: Service, tmp_path: Path) -> None:
+    served = RemoteTranscriber(1)
+    made = served.transcribe(CALL, language="en")
+    passages = wanted_passages(made, located(made).findings)
+    assert passages
+    found = served.confirm(CALL, passages)
+    assert not isinstance(found, NotMeasured)
+    assert {one.served_by for one in found} == {client.url}
+    own = Transcriber(1).confirm(CALL, passages)
+    assert [one.model_copy(update={"served_by": None}) for one in found] == own
+    assert "confirmed" in {one.verdict for one in own}
+    text_file = tmp_path / "recording"
+    text_file.write_bytes((ROOT / "Makefile").read_bytes())
+    with pytest.raises(AudioError):
+        served.confirm(text_file, passages)
+    answer = client.ask("/v1/confirmations", method="POST", content=b"{}", headers_more={"X-VoiceMan-Passages": "2"})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (422, "InputError")
+    served.close()
 
 
 def test_a_bad_file_fails_alone_with_the_error_it_would_have_here(client: Service, clip: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from include.forensic.affect_words import affect_words
 from include.forensic.analysis import Confirmation, Context, Finding, Span
-from include.forensic.case_course import CaseRecording, case_course
+from include.forensic.case_course import case_course
+from include.forensic.case_recording import CaseRecording
 from include.forensic.crosscheck import cross_check
 from include.forensic.emotion import EmotionReport, TurnArousal
 from include.forensic.rates import poisson_interval, rate_per_hour, rate_trend

@@ -69,6 +69,10 @@ def test_a_labs_files_are_recognised_by_their_columns(tmp_path: Path) -> None:
     (tmp_path / "benign_ko.tsv").write_text("text\n안녕\n", encoding="utf-8")
     files = lab_files(tmp_path)
     assert [file.name for file in files] == ["dktc.tsv", "manip.tsv"]
+    inside = tmp_path / "data" / "text"
+    inside.mkdir(parents=True)
+    (inside / "dktc.tsv").write_bytes(files[0].read_bytes())
+    assert lab_files(inside.parent) == [inside / "dktc.tsv"]
     assert lab_examples(files[0])[0].turns == ("하나 둘", "셋 넷")
     assert lab_examples(files[0])[1].labels == ("EXTORTION",)
     assert lab_examples(files[1])[0] == Example((), "manip.0", ("Hello there", "Hi"), True)

@@ -31,7 +31,7 @@ def test_names_that_phones_give_are_kept(name: str, file_id: str) -> None:
     assert check_file_name(name) == file_id
 
 
-OWN = ["a_transcript.json", "a_report.en.pdf", "job_summary.json", "_manifest_x.json"]
+OWN = ["a_transcript.json", "a_report.en.pdf", "job_summary.json", "case_course.json", "_manifest_x.json"]
 PATHS = ["../x.m4a", "a/b.m4a", "a\\b.m4a", "", ".", ".."]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from include import plain
 from include.errors import DocumentError
 from include.forensic import analyze_transcript
+from include.forensic.case_recording import date_in
 from include.stt import NotMeasured
 from tests.unit.forensic_factory import make_segment, make_transcript
 
@@ -27,7 +29,7 @@ from tests.unit.forensic_factory import make_segment, make_transcript
     ],
 )
 def test_a_date_in_a_name(name: str, date: str | None) -> None:
-    assert plain._date_in(name) == (datetime.fromisoformat(date) if date else None)
+    assert date_in(name) == (datetime.fromisoformat(date) if date else None)
 
 
 def written(folder: Path, name: str, text: str) -> Path:
@@ -55,3 +57,25 @@ def test_a_case_from_files(tmp_path: Path) -> None:
     (tmp_path / "call_251101_transcript.json").write_text(make_transcript([]).to_json())
     with pytest.raises(DocumentError, match="SHA-256 differs"):
         plain.course_files(paths)
+
+
+def test_the_command_tells_a_case_and_writes_it(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from include.cli.console import app
+    from include.cli.files import case
+
+    assert case in {command.callback for command in app.registered_commands}
+    said = ("집 앞이야 나올 때까지 기다릴게", "오늘도 나올 때까지 여기서 기다린다")
+    paths = [written(tmp_path, f"통화 녹음 01012345678_25110{at + 1}", text) for at, text in enumerate(said)]
+    for path in paths:  # two calls, not one under two names
+        own = json.loads(path.read_text())
+        own["transcript"]["recording_sha256"] = hashlib.sha256(path.name.encode()).hexdigest()
+        path.write_text(json.dumps(own))
+    target = tmp_path / "case.json"
+    told = CliRunner().invoke(app, ["case", *map(str, paths), "--out", str(target)])
+    assert told.exit_code == 0, told.output
+    assert "상대방 / other party: 01012345678" in told.output
+    assert "STALKING, severity 2: passages in 2 recordings (2 required)" in told.output
+    course = json.loads(target.read_text())
+    assert course["stalking"][0]["finding"]["category"] == "STALKING"

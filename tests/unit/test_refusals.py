@@ -91,7 +91,7 @@ def claims(text: str) -> list[str]:
 
 VOICE_MODULES = sorted(
     path
-    for pattern in ("voice*", "emotion*", "stress", "crosscheck", "case_course", "scores", "rates", "floor_timing",
+    for pattern in ("voice*", "emotion*", "stress", "crosscheck", "case_*", "scores", "rates", "floor_timing",
                     "acoustics", "analysis", "analyze", "document", "findings", "second_decode", "search", "passages")
     for path in (ROOT / "include/forensic").glob(pattern + ".py")
 ) + sorted((ROOT / "include/report").glob("*.py"))  # fmt: skip

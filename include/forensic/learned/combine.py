@@ -8,7 +8,9 @@ prints rules alone, the model alone, and both:
   (:data:`AGREEMENT`) and the dialogue for possibly of some group (:data:`SCENE_AGREEMENT`); else it is set aside by the
   filter :data:`CONTEXT`. A severe match stands unless the model is all but certain of the contrary
   (:data:`CONTRARY`): such are sayings that no filter knows. Plain violence, extortion and self-harm (:data:`PLAIN`)
-  stand whatever the model says: what is said beside a threat must not hide it. Nothing is dropped without being shown;
+  stand whatever the model says: what is said beside a threat must not hide it. A welfare flag (:data:`WELFARE`) never
+  needs the model: who says between other things that they would rather not live is heard too late when a model is
+  wrong. Nothing is dropped without being shown;
 - a group's probability is the model's; where a rule of the group made a finding of severity 2 or more it is raised to
   the upper half of the scale (``0.5 + p / 2``). The model's most probable group is raised with it, if the model is sure
   enough of it (:data:`LEADING`): the rule says that there is something, and the model is better at saying what
@@ -26,7 +28,18 @@ from collections.abc import Collection, Sequence
 from include.forensic.hits import Hit, SetAside
 from include.forensic.learned.detector import SHORT, Prediction, Reading
 
-__all__ = ["AGREEMENT", "CONTEXT", "LEADING", "MODEL_SEVERITY", "PARAMETERS", "PLAIN", "combined", "unmet", "weighed"]
+__all__ = [
+    "AGREEMENT",
+    "CONTEXT",
+    "LEADING",
+    "MODEL_SEVERITY",
+    "PARAMETERS",
+    "PLAIN",
+    "WELFARE",
+    "combined",
+    "unmet",
+    "weighed",
+]
 
 MODEL_SEVERITY = 1
 """A model's finding names no words that a reader could check, so it is never more than ambiguous."""
@@ -50,10 +63,13 @@ CONTRARY = 0.001
 PLAIN = ("THREAT", "EXTORTION", "SELF_HARM")
 """Families whose severe matches no context holds back."""
 
+WELFARE = "SELF_HARM"
+"""Matches of this family, weak ones too, are findings without the model's agreement."""
+
 LEADING = 0.005
 """From this probability on, the model's most probable group is raised together with a rule's."""
 
-PARAMETERS = [MODEL_SEVERITY, WEAK, AGREEMENT, SCENE_AGREEMENT, CONTRARY, PLAIN, LEADING]
+PARAMETERS = [MODEL_SEVERITY, WEAK, AGREEMENT, SCENE_AGREEMENT, CONTRARY, PLAIN, WELFARE, LEADING]
 """All of them: part of the digest of an analysis."""
 
 
@@ -69,7 +85,9 @@ def weighed(hits: Sequence[Hit], reading: Reading) -> tuple[list[Hit], list[SetA
     held: list[SetAside] = []
     for hit in hits:
         harm = reading.harm[hit.place.passage]
-        if hit.severity <= WEAK:
+        if hit.category.startswith(WELFARE):
+            agrees = True
+        elif hit.severity <= WEAK:
             agrees = harm >= AGREEMENT and scene >= SCENE_AGREEMENT
         else:
             agrees = harm >= CONTRARY or hit.category.startswith(PLAIN)

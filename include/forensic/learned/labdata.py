@@ -35,12 +35,14 @@ _NOT_EXAMPLES = {"benign_ko.tsv"}
 
 
 def lab_files(folder: Path) -> list[Path]:
-    """The files of a folder that are trained on.
+    """The files of a folder that are trained on, or of its ``text/`` where it has none itself (as ``make eval`` reads).
 
     Raises:
         DocumentError: there is none.
     """
-    found = sorted(path for path in folder.glob("*.tsv") if path.name not in _NOT_EXAMPLES)
+    found: list[Path] = []
+    for place in (folder, folder / "text"):
+        found = found or sorted(path for path in place.glob("*.tsv") if path.name not in _NOT_EXAMPLES)
     if not found:
         raise DocumentError(
             f"{folder} holds no .tsv file of labelled dialogues; see include/forensic/learned/labdata.py."

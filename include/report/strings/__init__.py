@@ -39,7 +39,10 @@ class Strings:
         """A reason or remark that the software recorded in English, in this language; as recorded when none fits."""
         for pattern, translated in _recorded(self.language):
             if found := pattern.fullmatch(text.strip().removesuffix(".")):
-                return translated.format(**found.groupdict())
+                groups = found.groupdict()
+                # a remark inside a remark
+                inner = {name: self.recorded(value) for name, value in groups.items() if name.startswith("remark")}
+                return translated.format(**groups | inner)
         return text
 
     def get(self, key: str) -> str | None:

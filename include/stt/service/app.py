@@ -19,14 +19,18 @@ from ray.serve._private.common import ReplicaState
 
 from include.errors import InputError, ServiceError, VoiceManError
 from include.settings import TEMPORARY, get_settings
+from include.stt.service.again_wire import decode_asked, encode_answer, json_bytes
 from include.stt.service.environment import stay_on_loopback
 from include.stt.service.guard import Guard
 from include.stt.service.model import ResidentModel
 from include.stt.service.options import ServiceOptions
 from include.stt.service.wire import (
+    CONFIRM,
     ENGINE,
     HEALTH,
     NAME,
+    OTHER,
+    PASSAGES,
     PREFIX,
     RETRY_S,
     TRANSCRIBE,
@@ -35,9 +39,12 @@ from include.stt.service.wire import (
     decode_name,
     encode_error,
 )
+from include.stt.weights import file_sha256
 
 if TYPE_CHECKING:
     from ray.serve import Application
+
+    from include.stt.service.again_wire import Asked
 
 __all__ = ["APP", "HEALTH_APP", "build", "build_health"]
 
@@ -67,8 +74,14 @@ def _unavailable() -> Response:
     return answer
 
 
+def _changed() -> Response:
+    return _json(412, encode_error(ServiceError("The service's engine is another one by now.")))
+
+
 def _failure(error: Exception) -> Response:
     """An error as its caller gets it. What is none of ours is logged without its message: it may quote speech."""
+    if isinstance(error, _OtherError):
+        return _json(422, encode_error(ServiceError(str(error)), OTHER))
     if isinstance(error, VoiceManError):
         return _json(503 if error.retryable else 422, encode_error(error))
     frames = "".join(traceback.format_tb(error.__traceback__))
@@ -77,19 +90,38 @@ def _failure(error: Exception) -> Response:
     return _json(500, encode_error(ServiceError(told)))
 
 
-async def _receive(request: Request, path: Path) -> None:
-    """The body into a file, as it comes.
+async def _receive(request: Request, path: Path, before: int = 0) -> bytes:
+    """The body into a file, as it comes, but for its first bytes, which are returned.
 
     Raises:
         ServiceError: it ended early.
     """
     size = 0
+    head = bytearray()
     with path.open("wb") as file:  # a few MB into the page cache
         async for piece in request.stream():
             size += len(piece)
-            file.write(piece)
+            missing = before - len(head)
+            head += piece[:missing] if missing > 0 else b""
+            file.write(piece[missing:] if missing > 0 else piece)
     if size != int(request.headers.get("content-length", size)):
         raise ServiceError("The recording did not arrive whole; send it again.")
+    return bytes(head)
+
+
+def _same_second(asked: Asked) -> None:
+    """Raises:
+    ServiceError: the caller means another second model than this service's.
+    """
+    own = get_settings().confirm_model
+    if asked.confirm_model != own:
+        raise _OtherError(
+            f"VOICEMAN_CONFIRM_MODEL is {own or 'none'!r} here, not {asked.confirm_model or 'none'!r}; set both alike."
+        )
+
+
+class _OtherError(ServiceError):
+    """The caller means another engine."""
 
 
 def _speech_class(options: ServiceOptions) -> Any:  # Serve's decorator is untyped
@@ -113,9 +145,8 @@ def _speech_class(options: ServiceOptions) -> Any:  # Serve's decorator is untyp
         @routes.post(TRANSCRIBE.removeprefix(PREFIX))
         async def transcribe(self, request: Request, language: str = "auto") -> Response:
             name = decode_name(request.headers.get(NAME, ""))
-            wanted = request.headers.get("if-match", self._model.digest).strip('"')
-            if wanted != self._model.digest:
-                return _json(412, encode_error(ServiceError("The service's engine is another one by now.")))
+            if not self._is_meant(request):
+                return _changed()
             try:
                 check_language(language)
                 with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=options.spool) as folder:
@@ -125,6 +156,25 @@ def _speech_class(options: ServiceOptions) -> Any:  # Serve's decorator is untyp
                 return _json(200, made.model_dump_json(by_alias=True).encode())
             except Exception as error:  # noqa: BLE001  # Serve would answer with the traceback, and log it
                 return _failure(error)
+
+        @routes.post(CONFIRM.removeprefix(PREFIX))
+        async def confirm(self, request: Request) -> Response:
+            name = decode_name(request.headers.get(NAME, ""))
+            if not self._is_meant(request):
+                return _changed()
+            try:
+                before = json_bytes(request.headers.get(PASSAGES, ""))
+                with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=options.spool) as folder:
+                    path = Path(folder) / "recording"
+                    asked = decode_asked(await _receive(request, path, before))
+                    _same_second(asked)
+                    heard = await self._model.confirm(path, asked.passages, name)
+                    return _json(200, encode_answer(await asyncio.to_thread(file_sha256, path), heard))
+            except Exception as error:  # noqa: BLE001  # as above
+                return _failure(error)
+
+        def _is_meant(self, request: Request) -> bool:
+            return request.headers.get("if-match", self._model.digest).strip('"') == self._model.digest
 
     return Speech
 

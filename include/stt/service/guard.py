@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import InputError, ServiceError, SettingsError, VoiceManError
 from include.settings import get_settings
-from include.stt.service.wire import BUSY, ENGINE, HEALTH, RETRY_S, TRANSCRIBE, UNAVAILABLE, encode_error
+from include.stt.service.wire import BUSY, CONFIRM, ENGINE, HEALTH, RETRY_S, TRANSCRIBE, UNAVAILABLE, encode_error
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -92,7 +92,7 @@ class Guard:
 
     def _translating(self, path: str, send: Send) -> Send:
         """What Serve's proxy says about our paths, in our words."""
-        ours = path in {TRANSCRIBE, ENGINE, HEALTH}
+        ours = path in {TRANSCRIBE, CONFIRM, ENGINE, HEALTH}
         replaced = False
 
         async def translate(message: Message) -> None:

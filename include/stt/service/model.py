@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from include.errors import VoiceManError
 from include.stt.service.guard import check_token
@@ -13,14 +13,19 @@ from include.stt.stream import Feed, Request
 from include.stt.transcriber import Transcriber
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from include.stt.again import Passage
+    from include.stt.confirmation import Confirmation
     from include.stt.service.options import ServiceOptions
     from include.stt.transcript import Transcript
 
 __all__ = ["ResidentModel"]
 
 _BROKEN_AFTER = 3
+
+T = TypeVar("T")
 
 
 class ResidentModel:
@@ -77,12 +82,23 @@ class ResidentModel:
         Raises:
             AudioError, ModelError …: as :meth:`include.stt.Transcriber.transcribe`.
         """
+        return await self._work(self._feed.transcribe, Request(path, language, name))
+
+    async def confirm(self, path: Path, passages: Sequence[Passage], name: str) -> list[Confirmation]:
+        """Passages of one recording decoded again, between other recordings.
+
+        Raises:
+            AudioError, ModelError …: as :meth:`include.stt.Transcriber.confirm`.
+        """
+        return await self._work(self._feed.confirm, Request(path, name=name, passages=tuple(passages)))
+
+    async def _work(self, act: Callable[[Request], T], request: Request) -> T:
         self._number += 1
         number = self._number
         self._since[number] = time.monotonic()
         try:
             loop = asyncio.get_running_loop()
-            made = await loop.run_in_executor(self._threads, self._feed.transcribe, Request(path, language, name))
+            made = await loop.run_in_executor(self._threads, act, request)
         except Exception as error:
             self._failures = 0 if isinstance(error, VoiceManError) else self._failures + 1
             raise

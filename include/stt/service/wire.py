@@ -1,8 +1,9 @@
 """What client and service say to each other over HTTP: paths, headers, errors as JSON.
 
-``POST /v1/transcriptions?language=ko`` with the recording as body gives the transcript's JSON; ``GET /v1/engine`` the
-engine; ``GET /healthz`` whether a model is loaded. An error is ``{"error": {"type", "code", "message"}}``; ``type`` is
-a class of :mod:`include.errors`, so that the caller gets the error that a transcriber of its own would have raised.
+``POST /v1/transcriptions?language=ko`` with the recording as body gives the transcript's JSON; ``POST
+/v1/confirmations`` decodes passages again (:mod:`include.stt.service.again_wire`); ``GET /v1/engine`` the engine;
+``GET /healthz`` whether a model is loaded. An error is ``{"error": {"type", "code", "message"}}``; ``type`` is a class
+of :mod:`include.errors`, so that the caller gets the error that a transcriber of its own would have raised.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from include.errors import ServiceError, VoiceManError
 
 __all__ = [
     "BUSY",
+    "CONFIRM",
     "ENGINE",
     "HEALTH",
     "NAME",
+    "OTHER",
+    "PASSAGES",
     "PREFIX",
     "RETRY_S",
     "TRANSCRIBE",
@@ -32,11 +36,18 @@ __all__ = [
 
 PREFIX = "/v1"
 TRANSCRIBE = "/v1/transcriptions"
+CONFIRM = "/v1/confirmations"
 ENGINE = "/v1/engine"
 HEALTH = "/healthz"
 
 NAME = "X-VoiceMan-Name"
 """Header: what to call the recording in an error, percent-encoded. Not in the address, which servers log."""
+
+PASSAGES = "X-VoiceMan-Passages"
+"""Header: bytes of the JSON that stands before the recording in the body."""
+
+OTHER = "other_engine"
+"""Error code: the service decodes with something else than what is meant; trying again is of no use."""
 
 BUSY = "busy"
 """Error code: the queue is full; waiting helps."""

@@ -1,0 +1,89 @@
+"""Phrases that come again in another recording of a case."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from include.forensic.case_recording import CaseRecording
+
+__all__ = ["MOST_PHRASES", "RepeatedPhrase", "repeated_phrases"]
+
+PHRASE_WORDS = 3
+"""A repeated phrase has at least this many words."""
+LONGEST_WORDS = 8
+MOST_PHRASES = 50
+
+
+class RepeatedPhrase(BaseModel):
+    """Words said in more than one recording, spacing and punctuation left aside."""
+
+    text: str
+    """As first said."""
+    recordings: list[str]
+    times: int
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+def repeated_phrases(recordings: Sequence[CaseRecording]) -> list[RepeatedPhrase]:
+    """Longest word sequences that occur in more than one recording, those of most recordings first.
+
+    Only what is made of shared sequences of three words is counted, so memory goes with what is shared, beside one
+    short entry a word.
+    """
+    spoken = [(one.name, [(text.split(), _plain_words(text)) for _, text in one.turns]) for one in recordings]
+    known = _shared_seeds(spoken)
+    where: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
+    said: dict[tuple[str, ...], str] = {}
+    for name, turns in spoken:
+        for words, plain in turns:
+            for key, start in _sequences(plain, known):
+                where[key][name] = where[key].get(name, 0) + 1
+                said.setdefault(key, " ".join(words[start : start + len(key)]))
+    shared = {key: names for key, names in where.items() if len(names) > 1 and all(key) and len(set(key)) > 1}
+    inside = {
+        part
+        for key, names in shared.items()
+        for part in (key[1:], key[:-1])
+        if part in shared and shared[part] == names
+    }
+    kept = sorted(
+        (key for key in shared if key not in inside), key=lambda key: (-len(shared[key]), -len(key), said[key])
+    )
+    return [
+        RepeatedPhrase(text=said[key], recordings=sorted(shared[key]), times=sum(shared[key].values()))
+        for key in kept[:MOST_PHRASES]
+    ]
+
+
+def _shared_seeds(spoken: Sequence[tuple[str, list[tuple[list[str], list[str]]]]]) -> set[tuple[str, ...]]:
+    first: dict[tuple[str, ...], str] = {}
+    shared: set[tuple[str, ...]] = set()
+    for name, turns in spoken:
+        for _, plain in turns:
+            for start in range(len(plain) - PHRASE_WORDS + 1):
+                key = tuple(plain[start : start + PHRASE_WORDS])
+                if first.setdefault(key, name) != name:
+                    shared.add(key)
+    return shared
+
+
+def _sequences(plain: list[str], known: set[tuple[str, ...]]) -> list[tuple[tuple[str, ...], int]]:
+    """Every sequence of 3 to 8 words whose threes are all shared, and where it begins."""
+    found = []
+    for start in range(len(plain) - PHRASE_WORDS + 1):
+        for length in range(PHRASE_WORDS, min(len(plain) - start, LONGEST_WORDS) + 1):
+            end = start + length
+            if tuple(plain[end - PHRASE_WORDS : end]) not in known:
+                break
+            found.append((tuple(plain[start:end]), start))
+    return found
+
+
+def _plain_words(text: str) -> list[str]:
+    return [re.sub(r"\W", "", unicodedata.normalize("NFKC", word).lower()) for word in text.split()]
