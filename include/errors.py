@@ -24,6 +24,10 @@
     ├── StateError                  PostgreSQL can't be reached (a retry may heal it)
     │   ├── NotOwnerError           another run has taken the recording over
     │   └── IllegalTransitionError  a recording may not go from this state to that one
+    ├── EvidenceError               what proves something is missing, was changed, or can't be made
+    │   ├── MissingKeyError         no key that may sign: nothing is signed with another one
+    │   ├── SignatureError          an envelope that no known key signed, or that was changed
+    │   └── LedgerError             a custody ledger that was cut, reordered, added to or edited
     ├── StackError                  the local stack can't start, stop or be found
     └── JobFailedError              raised by the gate: at least one recording failed
 
@@ -44,17 +48,21 @@ __all__ = [
     "DocumentError",
     "DuplicateRecordingError",
     "EmptyJobError",
+    "EvidenceError",
     "IllegalTransitionError",
     "InputError",
     "InvalidJobError",
     "InvalidNameError",
     "JobFailedError",
     "LanguageError",
+    "LedgerError",
+    "MissingKeyError",
     "MissingObjectError",
     "ModelError",
     "NotOwnerError",
     "ServiceError",
     "SettingsError",
+    "SignatureError",
     "StackError",
     "StateError",
     "StorageError",
@@ -204,6 +212,30 @@ class IllegalTransitionError(StateError):
 
     code = "illegal_transition"
     retryable = False
+
+
+class EvidenceError(VoiceManError):
+    """What proves something is missing, was changed, or can't be made."""
+
+    code = "evidence"
+
+
+class MissingKeyError(EvidenceError):
+    """There is no key that may sign, and nothing is signed with another one."""
+
+    code = "missing_key"
+
+
+class SignatureError(EvidenceError):
+    """A signed envelope can't be trusted: an unknown key, or changed bytes."""
+
+    code = "signature"
+
+
+class LedgerError(EvidenceError):
+    """A custody ledger was cut, reordered, added to or edited."""
+
+    code = "ledger"
 
 
 class StackError(VoiceManError):
