@@ -270,6 +270,9 @@ class Settings(BaseSettings):
     """Directory of the public keys with the time in which each signs (``keys.json``); default: ``public`` beside the
     signing key."""
 
+    commit: str = Field("", pattern=r"^([0-9a-f]{40}([0-9a-f]{24})?)?$")
+    """Commit of this code, for the attestations; by default what ``.git`` says, and null where there is none."""
+
     api_user: str | None = None
     """Airflow user for `./voiceman submit` on another Airflow than the local stack's."""
 

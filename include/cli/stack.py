@@ -23,10 +23,12 @@ def up() -> None:
         info = start(lambda step: status.update(f"Starting: {step}"))
     use_stack()
     with err.status("Migrating the schema voiceman"):
+        from include.local import seal_ledger
         from include.pipeline import register_host
         from include.state import migrate as apply
 
         apply()
+        seal_ledger()
         register_host()
     _print_status()
     word = "was up already" if info.already_up else f"is up after {info.seconds:.0f} s"

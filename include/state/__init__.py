@@ -1,6 +1,18 @@
 """PostgreSQL: recording states, events, artefacts; SQL migrations."""
 
 from include.state.artefacts import Artefact, artefacts, keep_replaced, replaced, save_artefact
+from include.state.custody import (
+    Attested,
+    Note,
+    add_head,
+    attestations,
+    case_of,
+    cases_without_head,
+    events_of,
+    heads_of,
+    note,
+)
+from include.state.custody_checks import ledger_sealed, unexplained
 from include.state.database import migrate, transaction
 from include.state.deliveries import delivered, save_delivery
 from include.state.devices import DEVICE_SEEN_S, Device, count_devices, list_devices, register_devices
@@ -55,10 +67,12 @@ __all__ = [
     "Actor",
     "Announced",
     "Artefact",
+    "Attested",
     "Deletion",
     "Device",
     "Found",
     "KnownDrop",
+    "Note",
     "QueueDepth",
     "RecordingState",
     "Related",
@@ -69,24 +83,31 @@ __all__ = [
     "StageQueue",
     "StageRate",
     "StageTime",
+    "add_head",
     "add_recording",
     "adopt",
     "advance",
     "advance_all",
     "announce_drops",
     "artefacts",
+    "attestations",
+    "case_of",
+    "cases_without_head",
     "clock",
     "count_devices",
     "decode_room",
     "delivered",
     "digests_of",
+    "events_of",
     "fail",
     "find_job",
+    "heads_of",
     "job_lock",
     "keep_replaced",
     "known_drops",
     "last_entries",
     "last_recommendation",
+    "ledger_sealed",
     "let_go",
     "list_devices",
     "list_failed",
@@ -97,6 +118,7 @@ __all__ = [
     "mark_claim",
     "migrate",
     "next_due_s",
+    "note",
     "open_recordings",
     "queue",
     "queue_depth",
@@ -121,4 +143,5 @@ __all__ = [
     "stage_times",
     "transaction",
     "try_job_lock",
+    "unexplained",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.errors import NotOwnerError
 from include.manifest import Job, Priority, Recording, State
+from include.state.custody import Attested, Note, leave_note, save_attestation
 from include.state.database import transaction
 
 if TYPE_CHECKING:
@@ -117,16 +118,18 @@ def find_job(job_id: str) -> Job | None:
     return Job(job_id=job_id, language=row[0], priority=row[1], model=row[2], emotion=row[3])
 
 
-def add_recording(recording: Recording, actor: Actor, *, received_at: datetime) -> None:
+def add_recording(recording: Recording, actor: Actor, *, received_at: datetime, note: Note | None = None) -> None:
     """Insert a recording as PENDING, owned by the actor's run; one that is there already stays as it is.
 
     Args:
         recording: the recording.
         actor: who claims it.
         received_at: when the store took the drop, by the store's clock.
+        note: what the custody event says besides.
     """
     r = recording
     with transaction() as cursor:
+        leave_note(cursor, note)
         cursor.execute(
             "INSERT INTO voiceman.recording "
             "(job_id, file_id, name, sha256, size_bytes, duration_s, received_name, revision, language, received_at, "
@@ -185,8 +188,11 @@ def _set_state(
     message: str | None = None,
     *,
     held: bool = False,
+    note: Note | None = None,
+    attested: Attested | None = None,
 ) -> None:
     with transaction() as cursor:
+        leave_note(cursor, note)
         cursor.execute(
             "UPDATE voiceman.recording SET state = %s, error_code = %s, error_message = %s, let_go = false, "  # noqa: S608 - constants
             "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s AND run_id = %s "
@@ -201,9 +207,19 @@ def _set_state(
                 f"The recording {recording.file_id} of job {recording.job_id} was taken over from {actor.name} "
                 f"(try {actor.try_number}) of {actor.run_id}; it was left as it is."
             )
+        if attested is not None:
+            save_attestation(cursor, recording, attested)
 
 
-def advance(recording: Recording, state: State, actor: Actor, *, held: bool = False) -> None:
+def advance(
+    recording: Recording,
+    state: State,
+    actor: Actor,
+    *,
+    held: bool = False,
+    note: Note | None = None,
+    attested: Attested | None = None,
+) -> None:
     """Move a recording forward.
 
     Args:
@@ -211,12 +227,14 @@ def advance(recording: Recording, state: State, actor: Actor, *, held: bool = Fa
         state: where to.
         actor: who does it.
         held: the actor must be the one who changed the state last: what it began, only it ends.
+        note: what the custody event says besides.
+        attested: kept in the same transaction: neither is there without the other.
 
     Raises:
         IllegalTransitionError: the database does not allow this change.
         NotOwnerError: another run, or a later try of the same task, has taken the recording over.
     """
-    _set_state(recording, state, actor, held=held)
+    _set_state(recording, state, actor, held=held, note=note, attested=attested)
 
 
 def advance_all(job_id: str, before: State, state: State, actor: Actor) -> None:
@@ -229,18 +247,20 @@ def advance_all(job_id: str, before: State, state: State, actor: Actor) -> None:
         )
 
 
-def reopen(recording: Recording, actor: Actor, state: State = State.PENDING) -> None:
+def reopen(recording: Recording, actor: Actor, state: State = State.PENDING, *, reason: str | None = None) -> None:
     """Give a finished recording to the actor's run again, because it was dropped or asked for again.
 
     Args:
         recording: FAILED or COMPLETED.
         actor: who takes it.
         state: PENDING; or FORENSIC_QUEUE, when a COMPLETED one keeps its transcript.
+        reason: why, for the custody event.
 
     Raises:
         IllegalTransitionError: the recording is not finished.
     """
     with transaction() as cursor:
+        leave_note(cursor, Note("reopened", reason))
         cursor.execute(
             "UPDATE voiceman.recording SET state = %s, error_code = NULL, error_message = NULL, run_id = %s, "
             "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s",
@@ -252,6 +272,7 @@ def adopt(row: RecordingState, actor: Actor) -> None:
     """Take over a recording that a run left half-way when it ended; its state stays, the change is an event."""
     recording = row.recording
     with transaction() as cursor:
+        leave_note(cursor, Note("adopted", f"left half-way by the run {row.run_id}"))
         cursor.execute(
             "UPDATE voiceman.recording SET run_id = %s, try_number = %s, actor = %s "
             "WHERE job_id = %s AND file_id = %s AND run_id = %s",

@@ -11,6 +11,8 @@ __all__ = [
     "completed_key",
     "failed_error_key",
     "failed_key",
+    "head_key",
+    "head_prefix",
     "incoming_key",
     "incoming_prefix",
     "is_control",
@@ -83,6 +85,16 @@ def failed_error_key(job_id: str, file_id: str) -> str:
 def summary_key(job_id: str) -> str:
     """The job's summary."""
     return f"completed/{job_id}/job_summary.json"
+
+
+def head_key(job_id: str, sha256: str) -> str:
+    """A copy of a signed head of the custody ledger, by the envelope's digest: none is ever overwritten."""
+    return f"{head_prefix(job_id)}{sha256[:16]}.dsse.json"
+
+
+def head_prefix(job_id: str) -> str:
+    """How the keys of a job's copies of heads begin."""
+    return f"completed/{job_id}/ledger_head_"
 
 
 def manifest_key(job_id: str, run_id: str) -> str:

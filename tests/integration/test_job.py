@@ -18,8 +18,7 @@ import pytest
 from include import pipeline, state, stt
 from include.errors import EmptyJobError, InvalidJobError, JobFailedError, NotOwnerError, StorageError, ToolError
 from include.manifest import Batch, Job, State
-from include.pipeline import TaskRun, alone, claim
-from include.pipeline import stage as stage_module
+from include.pipeline import TaskRun, alone, claim, kept
 from include.pipeline.engines import RealEngines
 from include.pipeline.redo import NOTHING, Redoing
 from include.settings import ROOT, get_settings
@@ -469,9 +468,9 @@ def test_an_orphans_artefact_replaces_nothing(store: Store) -> None:
     recording = state.recordings_of(batch.job_id)["a"].recording
     orphan = replace(retry, actor=Actor(retry.run_id, 1, "test")).actor
     state.advance(recording, State.STT_PROCESSING, retry.actor)
-    stage_module.save(store, recording, "transcript.json", b"the retry's", "digest", actor=retry.actor)
+    kept.save(store, recording, "transcript.json", b"the retry's", "digest", actor=retry.actor)
     with pytest.raises(NotOwnerError):
-        stage_module.save(store, recording, "transcript.json", b"the orphan's", "digest", actor=orphan)
+        kept.save(store, recording, "transcript.json", b"the orphan's", "digest", actor=orphan)
     made = state.artefacts(batch.job_id, "a")["a"]["transcript.json"]
     with pytest.raises(NotOwnerError):  # also when it was taken over while the bytes were written
         state.save_artefact(recording, replace(made, settings_digest="other"), orphan)
@@ -608,7 +607,7 @@ def test_a_store_that_goes_away_fails_no_recording(store: Store, monkeypatch: py
     def away(*_: object, **__: object) -> None:
         raise StorageError("S3 could not be reached; check the store.")
 
-    monkeypatch.setattr(stage_module, "made_before", away)
+    monkeypatch.setattr(kept, "made_before", away)
     with pytest.raises(StorageError):
         pipeline.transcribe_batch(store, batch, run)
     row = state.recordings_of(job.job_id)["a"]
