@@ -10,8 +10,16 @@ from include.evidence.attestation import (
     read_attestation,
 )
 from include.evidence.dsse import Envelope
-from include.evidence.heads import HEAD_TYPE, Head, check_against, check_heads, sign_head
-from include.evidence.keys import DEMO_MARK, FileSigner, PublicKey, Signer, key_id, load_signer
+from include.evidence.heads import (
+    HEAD_TYPE,
+    Head,
+    check_against,
+    check_copy,
+    check_export,
+    check_heads,
+    sign_head,
+)
+from include.evidence.keys import DEMO_MARK, FileSigner, PublicKey, Signer, key_id, load_signer, open_signer
 from include.evidence.ledger import FIRST_PREV, Event, Link, Scope, check_chain, check_extract, event_hash, parse_lines
 from include.evidence.register import keys_json, new_key, read_keys, register_key
 
@@ -33,6 +41,8 @@ __all__ = [
     "attest",
     "check_against",
     "check_chain",
+    "check_copy",
+    "check_export",
     "check_extract",
     "check_heads",
     "code_facts",
@@ -42,6 +52,7 @@ __all__ = [
     "keys_json",
     "load_signer",
     "new_key",
+    "open_signer",
     "parse_lines",
     "read_attestation",
     "read_keys",

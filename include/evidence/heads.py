@@ -11,14 +11,14 @@ import rfc8785
 
 from include.errors import LedgerError, SignatureError
 from include.evidence import dsse
-from include.evidence.ledger import Link, Scope, verified_payload
+from include.evidence.ledger import Link, Scope, check_chain, parse_lines, verified_payload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from include.evidence.keys import PublicKey, Signer
 
-__all__ = ["HEAD_TYPE", "Head", "check_against", "check_heads", "sign_head"]
+__all__ = ["HEAD_TYPE", "Head", "check_against", "check_copy", "check_export", "check_heads", "sign_head"]
 
 HEAD_TYPE: Final = "application/vnd.voiceman.head+json"
 SCHEMA: Final = "voiceman.head/1"
@@ -120,7 +120,9 @@ def check_heads(envelopes: Sequence[bytes], keys: Mapping[str, PublicKey], case:
     return list(last.values())
 
 
-def check_against(heads: Sequence[bytes], hashes: Mapping[int, str], keys: Mapping[str, PublicKey], case: str) -> None:
+def check_against(
+    heads: Sequence[bytes], hashes: Mapping[int, str], keys: Mapping[str, PublicKey], case: str
+) -> list[Head]:
     """Check every head ever signed against a case's whole chain, which was checked before.
 
     Args:
@@ -129,21 +131,64 @@ def check_against(heads: Sequence[bytes], hashes: Mapping[int, str], keys: Mappi
         keys: trusted public keys.
         case: the case.
 
+    Returns:
+        The newest head of each scope.
+
     Raises:
         SignatureError: a signature does not hold.
         LedgerError: the chain lacks an event that was signed, or has another one there.
     """
-    check_heads(heads, keys, case)
+    newest = check_heads(heads, keys, case)
     for envelope in heads:
-        head = read_head(envelope, keys)
-        found = hashes.get(head.link.seq)
-        if found is None:
-            raise LedgerError(
-                f"The ledger of case {case} was cut: a head signed at {head.at.isoformat()} counts event "
-                f"{head.link.seq}, which is not there."
-            )
-        if found != head.link.hash or (head.scope is None and head.link.count != head.link.seq):
-            raise LedgerError(
-                f"The ledger of case {case} was rewritten: event {head.link.seq} is not the one that was signed at "
-                f"{head.at.isoformat()}."
-            )
+        check_copy(envelope, hashes, keys, case)
+    return newest
+
+
+def check_copy(envelope: bytes, hashes: Mapping[int, str], keys: Mapping[str, PublicKey], case: str) -> Head:
+    """Check one head by itself, such as a copy kept elsewhere, against a case's chain; as :func:`check_against`."""
+    head = read_head(envelope, keys)
+    if head.case != case:
+        raise LedgerError(f"A head of case {head.case} stands among those of case {case}.")
+    found = hashes.get(head.link.seq)
+    if found is None:
+        raise LedgerError(
+            f"The ledger of case {case} was cut: a head signed at {head.at.isoformat()} counts event "
+            f"{head.link.seq}, which is not there."
+        )
+    if found != head.link.hash or (head.scope is None and head.link.count != head.link.seq):
+        raise LedgerError(
+            f"The ledger of case {case} was rewritten: event {head.link.seq} is not the one that was signed at "
+            f"{head.at.isoformat()}."
+        )
+    return head
+
+
+def check_export(
+    ledger: bytes, heads: bytes, keys: Mapping[str, PublicKey], case: str | None = None
+) -> tuple[Link, list[Head]]:
+    """Check a case's exported ledger: ``ledger.jsonl`` and ``heads.jsonl``, whole.
+
+    Args:
+        ledger: all events, one a line.
+        heads: all signed heads, one a line.
+        keys: trusted public keys.
+        case: whose ledger it must be; None: whose it says it is.
+
+    Returns:
+        The chain's end, and the newest head of each scope.
+
+    Raises:
+        LedgerError, SignatureError: what was tampered with, or that nothing is signed.
+    """
+    events = parse_lines(ledger)
+    if not events:
+        raise LedgerError("The ledger holds no event.")
+    name = case or events[0].case
+    end = check_chain(events, name)
+    lines = heads.split(b"\n")
+    if lines.pop() != b"":
+        raise LedgerError("The last line of the heads has no end; it was cut.")
+    newest = check_against(lines, {one.seq: one.hash for one in events}, keys, name)
+    if not any(head.scope is None for head in newest):
+        raise LedgerError(f"The ledger of case {name} has no signed head: it could have been made by anybody.")
+    return end, newest

@@ -34,6 +34,7 @@ __all__ = [
     "Signer",
     "key_id",
     "load_signer",
+    "open_signer",
     "private_pem",
 ]
 
@@ -174,6 +175,20 @@ class FileSigner:
         return self._key.sign(data)
 
 
+def open_signer(settings: Settings) -> Signer:
+    """The configured signer, whether it is registered or not.
+
+    Raises:
+        MissingKeyError: none is configured, or it can't be used.
+    """
+    if not settings.signing_key:
+        raise MissingKeyError(
+            "No signing key is configured; set VOICEMAN_SIGNING_KEY to an Ed25519 key in a PEM file (make one with "
+            "`./voiceman key new`), or VOICEMAN_SIGNING=off to work without signatures."
+        )
+    return _opened(settings.signer, settings.signing_key)
+
+
 def load_signer(settings: Settings) -> Signer:
     """The configured signer: it is in the register of public keys and in its time.
 
@@ -183,12 +198,7 @@ def load_signer(settings: Settings) -> Signer:
     Raises:
         MissingKeyError: none is configured, it can't be used, or it may not sign now.
     """
-    if not settings.signing_key:
-        raise MissingKeyError(
-            "No signing key is configured; set VOICEMAN_SIGNING_KEY to an Ed25519 key in a PEM file (make one with "
-            "`./voiceman key new`), or VOICEMAN_SIGNING=off to work without signatures."
-        )
-    signer, folder = _opened(settings.signer, settings.signing_key), settings.public_keys
+    signer, folder = open_signer(settings), settings.public_keys
     from include.evidence.register import read_keys  # it needs this module's types
 
     known = read_keys(folder).get(signer.keyid)

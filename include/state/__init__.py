@@ -10,6 +10,7 @@ from include.state.custody import (
     cases_without_head,
     events_of,
     heads_of,
+    jobs_of,
     note,
 )
 from include.state.custody_checks import ledger_sealed, unexplained
@@ -103,6 +104,7 @@ __all__ = [
     "find_job",
     "heads_of",
     "job_lock",
+    "jobs_of",
     "keep_replaced",
     "known_drops",
     "last_entries",

@@ -29,6 +29,7 @@ __all__ = [
     "chain_end",
     "events_of",
     "heads_of",
+    "jobs_of",
     "note",
 ]
 
@@ -90,6 +91,13 @@ def case_of(job_id: str) -> str | None:
         cursor.execute("SELECT case_name FROM voiceman.job WHERE job_id = %s", (job_id,))
         row = cursor.fetchone()
     return None if row is None else str(row[0])
+
+
+def jobs_of(case: str) -> list[str]:
+    """The jobs of a case."""
+    with transaction() as cursor:
+        cursor.execute("SELECT job_id FROM voiceman.job WHERE case_name = %s ORDER BY 1", (case,))
+        return [job_id for (job_id,) in cursor.fetchall()]
 
 
 def note(job_id: str, file_id: str | None, given: Note, actor: Actor) -> None:

@@ -1,6 +1,8 @@
 """The custody ledger in the real PostgreSQL: written with the state, changed by nobody, and every change noticed."""
 
+import os
 import random
+import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from include.local.layout import Layout, load_state
 from include.local.secrets import load_secrets
 from include.manifest import ArtefactRef, Job, Recording, State
 from include.pipeline import signing
-from include.settings import get_settings
+from include.settings import ROOT, get_settings
 from include.state import Actor
 from include.storage import Store
 
@@ -356,3 +358,57 @@ def test_a_cut_end_with_its_head_deleted_is_noticed_by_the_copy_in_the_store(
     evidence.check_against([], hashes, keys, case)  # the database alone says nothing
     with pytest.raises(LedgerError, match="was cut"):
         evidence.check_against(kept, hashes, keys, case)
+
+
+def voiceman(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [ROOT / "voiceman", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+
+
+def test_the_command_line_exports_and_checks(recording: Recording, store: Store, tmp_path: Path) -> None:
+    case = recording.job_id
+    state.advance(recording, CHAIN[0], ACTOR)
+    signing.sign_gate(store, case)
+    state.advance(recording, CHAIN[1], ACTOR)
+    checked = voiceman("ledger", case, "--check")
+    assert checked.returncode == 0, checked.stderr
+    assert "3 events, 2 of them before a signed head" in checked.stdout
+    assert "1 heads, 1 copies" in checked.stdout
+    assert "DEMO key" in checked.stdout
+    assert "could change the ledger" not in checked.stdout  # it is sealed
+    printed = voiceman("ledger", case)
+    assert evidence.parse_lines(printed.stdout.encode()) == ledger(case)
+    assert voiceman("ledger", case, "--out", str(tmp_path)).returncode == 0
+    verified = voiceman("ledger-verify", str(tmp_path))
+    assert verified.returncode == 0, verified.stderr
+    assert "1 events came after that and are not signed yet" in verified.stdout
+    lines = (tmp_path / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "ledger.jsonl").write_bytes(b"".join(lines[:1]))
+    cut = voiceman("ledger-verify", str(tmp_path))
+    assert cut.returncode == 1
+    assert "was cut" in cut.stderr
+    unknown = voiceman("ledger", "no-such-case")
+    assert unknown.returncode == 1
+    assert "no event of a case or job" in unknown.stderr
+    listed = voiceman("key", "list")
+    assert "DEMO" in listed.stdout, listed.stderr
+
+
+def test_the_check_names_a_head_that_was_deleted_in_the_database(recording: Recording, store: Store) -> None:
+    from include.pipeline import check_ledger
+
+    signing.sign_gate(store, recording.job_id)
+    signer = signing.open_signer()
+    assert signer is not None
+    (event,) = ledger(recording.job_id)
+    # signed once, handed out, and then not in the database: as if a superuser had deleted it
+    gone, digest = evidence.sign_head(recording.job_id, None, evidence.Link(1, 1, event.hash), "f" * 64, signer)
+    store.write(f"completed/{recording.job_id}/ledger_head_{digest[:16]}.dsse.json", gone)
+    found = check_ledger(store, recording.job_id)
+    assert found.copies == 2
+    assert found.problems == ["A signed head lies in the store and not in the database: it was deleted there."]

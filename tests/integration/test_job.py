@@ -15,10 +15,18 @@ from typing import Any
 
 import pytest
 
-from include import pipeline, state, stt
-from include.errors import EmptyJobError, InvalidJobError, JobFailedError, NotOwnerError, StorageError, ToolError
+from include import evidence, pipeline, state, stt
+from include.errors import (
+    EmptyJobError,
+    InvalidJobError,
+    JobFailedError,
+    MissingKeyError,
+    NotOwnerError,
+    StorageError,
+    ToolError,
+)
 from include.manifest import Batch, Job, State
-from include.pipeline import TaskRun, alone, claim, kept
+from include.pipeline import TaskRun, alone, claim, kept, signing
 from include.pipeline.engines import RealEngines
 from include.pipeline.redo import NOTHING, Redoing
 from include.settings import ROOT, get_settings
@@ -187,6 +195,7 @@ def test_artefacts_of_a_completed_recording(store: Store, monkeypatch: pytest.Mo
     assert set(entry["stage_s"]) == {"transcribe", "analyze", "report"}
     assert set(entry["artefacts"]) == {
         "transcript.json", "forensic.json", "report.pdf", "report.html", "report.en.pdf", "report.en.html",
+        "attestations.jsonl",
     }  # fmt: skip
     for kind, ref in entry["artefacts"].items():
         assert ref["uri"] == f"s3://{store.bucket}/completed/{job.job_id}/call_{kind}"
@@ -198,6 +207,81 @@ def test_artefacts_of_a_completed_recording(store: Store, monkeypatch: pytest.Mo
     assert len(finding["confirmation"]["decodings"][0]["variants"]) == 2
     assert analysis["emotion"]["turns"]["measured"] is False
     assert analysis["stress"]["measured"] is False
+
+
+def test_what_each_stage_consumed_and_made_is_attested_and_in_the_ledger(store: Store) -> None:
+    job = new_job("en")
+    sound = wav(b"only here")  # no other test's transcript of it lies in the cache
+    drop(store, job, {"call.m4a": sound})
+    summary = work(store, job, run_of(job))
+    signing.sign_gate(store, job.job_id)
+    (entry,) = summary["recordings"]
+    made = {kind: ref["sha256"] for kind, ref in entry["artefacts"].items()}
+    original = hashlib.sha256(sound).hexdigest()
+    keys = evidence.read_keys(get_settings().public_keys)
+    lines = store.read(layout.completed_key(job.job_id, "call_attestations.jsonl")).splitlines()
+    found = [evidence.read_attestation(line, keys) for line in lines]
+    assert [one["predicate"]["stage"] for one in found] == ["transcribe", "analyze", "report"]
+    transcribed, analysed, reported = found
+    assert transcribed["subject"] == [{"name": "call_transcript.json", "digest": {"sha256": made["transcript.json"]}}]
+    engine = json.loads(store.read(layout.completed_key(job.job_id, "call_transcript.json")))["engine"]
+    said = transcribed["predicate"]
+    assert said["models"] == engine["weights"]
+    assert said["models"]
+    assert said["parameters"].items() >= engine["parameters"].items()
+    assert (said["inputs"], said["device"], said["demo_key"]) == ({"recording": original}, engine["device"], True)
+    assert len(said["code"]["commit"]) == 40
+    assert said["code"]["lock_sha256"] == hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()
+    assert analysed["predicate"]["inputs"] == {"recording": original, "transcript.json": made["transcript.json"]}
+    assert {one["digest"]["sha256"] for one in reported["subject"]} == {made["report.pdf"], made["report.html"]}
+    with state.events_of(job.job_id) as events:
+        facts = [one.facts for one in events]
+    assert facts[-1]["to_state"] == "COMPLETED"
+    digests = {f"{stage}.dsse.json": hashlib.sha256(line).hexdigest()
+               for stage, line in zip(("transcribe", "analyze", "report"), lines, strict=True)}  # fmt: skip
+    assert facts[-1]["digests"] == made | {
+        "recording": original, "original": original, "report.dsse.json": digests["report.dsse.json"],
+    }  # fmt: skip
+    for to, name in (("FORENSIC_QUEUE", "transcribe.dsse.json"), ("REPORT_QUEUE", "analyze.dsse.json")):
+        (event,) = [one for one in facts if one["to_state"] == to]
+        assert event["digests"][name] == digests[name]
+        assert event["digests"]["working copy"] == original
+    assert facts[0]["reason"] == "received as 'call.m4a'"
+    assert len(list(store.list(f"completed/{job.job_id}/ledger_head_"))) == 1
+    assert state.unexplained(job.job_id) == []
+
+
+def test_without_a_key_nothing_is_claimed_and_off_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": QUIET})
+    monkeypatch.setenv("VOICEMAN_SIGNING_KEY", "/nowhere/key.pem")
+    get_settings.cache_clear()
+    with pytest.raises(MissingKeyError, match="nothing is signed without it"):
+        pipeline.claim_job(store, job, run_of(job))
+    assert [one.key for one in store.list(f"incoming/{job.job_id}/")] == [f"incoming/{job.job_id}/call.m4a"]
+    assert state.recordings_of(job.job_id) == {}
+    monkeypatch.setenv("VOICEMAN_SIGNING", "off")
+    get_settings.cache_clear()
+    summary = work(store, job, run_of(job))
+    assert summary["gate"] == "green"
+    assert "attestations.jsonl" not in summary["recordings"][0]["artefacts"]
+    with state.events_of(job.job_id) as events:  # the ledger goes on: only its heads and attestations need a key
+        assert evidence.check_chain(events, job.job_id).count > 5
+
+
+def test_no_report_of_an_original_that_was_changed(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": QUIET})
+    run = run_of(job)
+    manifest = pipeline.claim_job(store, job, run)
+    (batch,) = pipeline.plan_run(store, manifest, run)
+    pipeline.transcribe_batch(store, batch, run)
+    pipeline.analyze_batch(store, batch, run)
+    store.client.put_object(Bucket=store.bucket, Key=layout.original_key(job.job_id, "call.m4a"), Body=OTHER)
+    assert pipeline.report_batch(store, batch, run) == 0
+    row = state.recordings_of(job.job_id)["call"]
+    assert (row.state, row.error_code) == (State.FAILED, "digest_mismatch")
+    assert "find out who changed it" in str(row.error_message)
 
 
 def test_a_second_run_does_nothing_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
