@@ -158,7 +158,7 @@ def measure(pid: int, recordings: int, rounds: int, folder: Path) -> dict[str, d
         "versions": {f"package-{n}": "1.2.3" for n in range(12)},
     }
     spoken = transcript([segment([word("hello", 0.0, 1.0)])], engine=engine)
-    facts = transcribe_facts(one, spoken, "b" * 64, None, hit=False)
+    facts = transcribe_facts(one, spoken, "b" * 64, None, language="en", hit=False)
     run = TaskRun(actor, False, run_is_over=lambda _: True)
     evidence.code_facts()
     for number in range(rounds):

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from include.cli.console import app, err, out, use_stack, write
+from include.cli.console import app, err, out, set_settings, use_stack, write
 from include.errors import LedgerError
 
-__all__ = ["key_list", "key_new", "key_register", "ledger", "ledger_verify"]
+__all__ = ["key_list", "key_new", "key_register", "ledger", "ledger_verify", "reproduce"]
 
 key = typer.Typer(no_args_is_help=True, help="The keys that sign, and the register of their public halves.")
 app.add_typer(key, name="key")
@@ -137,3 +137,36 @@ def key_list(
         purpose = f"{one.purpose}, DEMO" if one.demo else one.purpose
         table.add_row(one.keyid, f"{one.since.astimezone(UTC):%Y-%m-%d %H:%M:%S}", until, purpose)
     out.print(table)
+
+
+@app.command()
+def reproduce(
+    source: Annotated[Path, typer.Argument(help="A bundle, or a folder made by `./voiceman fetch`.")],
+    audio: Annotated[Path, typer.Option(help="The recording (the original's bytes).")],
+    recording: Annotated[str | None, typer.Option(help="Which one, when there are several.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="Directory of public keys that you trust.")] = None,
+) -> None:
+    """Transcribe and analyse a recording again as it was attested; say what of it differs."""
+    from include import reproduce as again
+
+    recorded = again.read_recorded(source, keys, recording)
+    set_settings(again.overrides(recorded))
+    with err.status("Transcribing and analysing again"):
+        found = again.reproduce(recorded, audio)
+
+    def say(line: str) -> None:
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
+
+    if recorded.demo:
+        say("Attested with a DEMO key: it proves nothing to others.")
+    for line in found.environment:
+        say(f"not as it was: {line}")
+    for one in found.made:
+        if one.same:
+            say(f"{one.name}: the same, byte for byte (SHA-256 {one.made_sha256})")
+        else:
+            say(f"{one.name}: DIFFERENT (SHA-256 {one.recorded_sha256} then, {one.made_sha256} here)")
+            for line in one.differs:
+                say(f"  {line}")
+    if not found.same:
+        raise typer.Exit(1)

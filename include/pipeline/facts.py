@@ -16,7 +16,7 @@ __all__ = ["analyze_facts", "transcribe_facts"]
 
 
 def transcribe_facts(
-    recording: Recording, transcript: Transcript, sha256: str, decodes: str | None, *, hit: bool
+    recording: Recording, transcript: Transcript, sha256: str, decodes: str | None, *, language: str, hit: bool
 ) -> StageFacts:
     """Of a transcript: its engine says what made it.
 
@@ -25,6 +25,7 @@ def transcribe_facts(
         transcript: what was made.
         sha256: of its bytes.
         decodes: SHA-256 of what decoding findings' passages again gave; None: nothing was decoded again.
+        language: as it was asked for (``auto``, ``ko`` …).
         hit: it was made before.
     """
     engine = transcript.engine
@@ -36,6 +37,7 @@ def transcribe_facts(
         parameters={
             "engine": engine.name,
             "model": engine.model,
+            "language_asked": language,
             "versions": engine.versions,
             "decoder": transcript.recording.decoder,
             "pcm_sha256": transcript.recording.pcm_sha256,
@@ -51,7 +53,10 @@ def transcribe_facts(
 def analyze_facts(
     recording: Recording, analysis: Analysis, sha256: str, decodes: str | None, emotion: bool | None, *, hit: bool
 ) -> StageFacts:
-    """Of an analysis; arguments as above, ``emotion`` is the job's own wish (None: as configured)."""
+    """Of an analysis; arguments as above, ``emotion`` is the job's own wish (None: as configured).
+
+    One that is made now reads the working copy, whose digest is checked on the way.
+    """
     model = analysis.language_model
     return StageFacts(
         inputs={"recording": recording.sha256, "transcript.json": analysis.transcript.sha256}
@@ -66,4 +71,5 @@ def analyze_facts(
             "versions": analysis.versions,
         },
         cache_hit=hit,
+        verified={} if hit else {"working copy": recording.sha256},
     )

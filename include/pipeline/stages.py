@@ -77,7 +77,7 @@ def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
             data, ref = kept.read_artefact(store, recording, "transcript.json")
             known = stt.load_transcript(data, name=ref.uri)
             decodes = decode_again(store, batch, recording, known, ref.sha256, transcribers, local)
-            return transcribe_facts(recording, known, ref.sha256, decodes, hit=True)
+            return transcribe_facts(recording, known, ref.sha256, decodes, language=batch.language, hit=True)
         key, hit, seconds = layout.cache_transcript_key(recording.sha256, digest), True, None
         if batch.fresh or not store.exists(key):
             hit = False
@@ -101,7 +101,7 @@ def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
         relate(recording, transcript)
         sha256 = hashlib.sha256(data).hexdigest()
         decodes = decode_again(store, batch, recording, transcript, sha256, transcribers, local)
-        return transcribe_facts(recording, transcript, sha256, decodes, hit=hit)
+        return transcribe_facts(recording, transcript, sha256, decodes, language=batch.language, hit=hit)
 
     alone = partial(run_alone, batch, run, "transcribe")
     done = one_stage.each(

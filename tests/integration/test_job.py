@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
-from include import evidence, pipeline, state, stt
+from include import evidence, pipeline, reproduce, state, stt
 from include.errors import (
+    DocumentError,
     EmptyJobError,
     InvalidJobError,
     JobFailedError,
     MissingKeyError,
     NotOwnerError,
+    SignatureError,
     StorageError,
     ToolError,
 )
@@ -282,6 +284,40 @@ def test_no_report_of_an_original_that_was_changed(store: Store) -> None:
     row = state.recordings_of(job.job_id)["call"]
     assert (row.state, row.error_code) == (State.FAILED, "digest_mismatch")
     assert "find out who changed it" in str(row.error_message)
+
+
+def test_a_recording_is_reproduced_byte_for_byte_and_another_model_is_named(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": SAMPLE})
+    work(store, job, run_of(job))
+    for kind in ("attestations.jsonl", "transcript.json", "forensic.json"):
+        store.download(layout.completed_key(job.job_id, f"call_{kind}"), tmp_path / f"call_{kind}")
+    recorded = reproduce.read_recorded(tmp_path)
+    assert reproduce.overrides(recorded)["VOICEMAN_BEAM_SIZE"] == "5"
+    found = reproduce.reproduce(recorded, SAMPLE)
+    assert found.environment == []
+    assert [(one.name, one.differs) for one in found.made] == [("transcript.json", []), ("forensic.json", [])]
+    assert found.same
+    assert [one.made_sha256 for one in found.made] == [
+        hashlib.sha256((tmp_path / f"call_{kind}").read_bytes()).hexdigest()
+        for kind in ("transcript.json", "forensic.json")
+    ]
+    with pytest.raises(DocumentError, match="is not the recording that was transcribed"):
+        reproduce.reproduce(recorded, tmp_path / "call_transcript.json")
+    # the same words by other settings are another document, and what made it so is named
+    monkeypatch.setenv("VOICEMAN_BEAM_SIZE", "1")
+    get_settings.cache_clear()
+    other = reproduce.reproduce(recorded, SAMPLE)
+    assert "the engine's parameters.beam_size: 5 then, 1 here" in other.environment
+    assert not other.made[0].same
+    assert any("beam_size" in one for one in other.made[0].differs)
+    # a statement that nobody signed
+    lines = (tmp_path / "call_attestations.jsonl").read_bytes()
+    (tmp_path / "call_attestations.jsonl").write_bytes(lines.replace(b'"sig":"', b'"sig":"A', 1))
+    with pytest.raises(SignatureError):
+        reproduce.read_recorded(tmp_path)
 
 
 def test_a_second_run_does_nothing_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
