@@ -9,6 +9,8 @@
     │   ├── InvalidNameError        a file name that can't be kept safely
     │   ├── DuplicateRecordingError two recordings claim one name
     │   ├── DeliveryError           a drop and its manifest.json do not fit, or that isn't one
+    │   ├── IntakeFactsError        intake.json can't be read, or lacks facts that the lab demands
+    │   ├── QuarantineError         recordings that a person has to release before they are worked on
     │   ├── EmptyJobError           nothing lies under the job's prefix
     │   ├── AudioError              not audio, empty, or cut off
     │   ├── LanguageError           a language that isn't offered
@@ -51,6 +53,7 @@ __all__ = [
     "EvidenceError",
     "IllegalTransitionError",
     "InputError",
+    "IntakeFactsError",
     "InvalidJobError",
     "InvalidNameError",
     "JobFailedError",
@@ -60,6 +63,7 @@ __all__ = [
     "MissingObjectError",
     "ModelError",
     "NotOwnerError",
+    "QuarantineError",
     "ServiceError",
     "SettingsError",
     "SignatureError",
@@ -112,6 +116,18 @@ class DeliveryError(InputError):
     """A file is not the one that the drop's manifest.json lists, or that file can't be read."""
 
     code = "delivery"
+
+
+class IntakeFactsError(InputError):
+    """The drop's intake.json can't be read, or lacks facts that the lab demands."""
+
+    code = "intake_facts"
+
+
+class QuarantineError(InputError):
+    """Recordings of others' conversations without a stated basis: a person has to release them."""
+
+    code = "quarantine"
 
 
 class EmptyJobError(InputError):

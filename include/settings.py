@@ -254,6 +254,14 @@ class Settings(BaseSettings):
     """Airflow's runs, task instances and XCom older than this many days are deleted from its database (`airflow db
     clean`); 7 or more, 0 keeps all. VoiceMan's own history of every recording always stays."""
 
+    intake_facts: Literal["optional", "required"] = "optional"
+    """``required``: a drop is claimed only when its intake.json states all facts (docs/evidence.md). Otherwise what is
+    missing is *not stated* and holds nothing up."""
+
+    quarantine: bool = True
+    """Recordings that intake.json declares to be of a conversation between others, without a legal basis, consent or
+    warrant, are not worked on until a named person releases them (`./voiceman release`)."""
+
     signing: Literal["required", "off"] = "required"
     """``required``: the heads of the custody ledger and the attestations are signed, and no job is claimed without a
     usable key. ``off``: nothing is signed, and what would carry a signature says so."""

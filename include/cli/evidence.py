@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from datetime import UTC
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.table import Table
 from include.cli.console import app, err, out, set_settings, use_stack, write
 from include.errors import LedgerError
 
-__all__ = ["key_list", "key_new", "key_register", "ledger", "ledger_verify", "reproduce"]
+__all__ = ["key_list", "key_new", "key_register", "ledger", "ledger_verify", "release", "reproduce"]
 
 key = typer.Typer(no_args_is_help=True, help="The keys that sign, and the register of their public halves.")
 app.add_typer(key, name="key")
@@ -137,6 +138,27 @@ def key_list(
         purpose = f"{one.purpose}, DEMO" if one.demo else one.purpose
         table.add_row(one.keyid, f"{one.since.astimezone(UTC):%Y-%m-%d %H:%M:%S}", until, purpose)
     out.print(table)
+
+
+@app.command()
+def release(
+    job: Annotated[str, typer.Argument(help="Job id.")],
+    by: Annotated[str, typer.Option(help="Who decides: the person's name.")],
+    reason: Annotated[str, typer.Option(help="Why: it goes into the custody ledger.")],
+) -> None:
+    """Release a job that is in quarantine: recordings of others' conversations without a stated basis."""
+    use_stack()
+    from include import state
+
+    if not by.strip() or not reason.strip():
+        raise typer.BadParameter("name the person and the reason")
+    stated = state.intake_of(job)
+    if stated is None:
+        raise LedgerError(f"No intake facts are known for a job {job!r}; there is nothing to release.")
+    actor = state.Actor("", 0, f"./voiceman release ({getpass.getuser()})")
+    state.release_job(job, stated[1], by.strip(), reason.strip(), actor)
+    told = f"Released by {by.strip()}. Start the job again: ./voiceman submit --job {job} --redo failed, or wait."
+    out.print(told, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()

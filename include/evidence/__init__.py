@@ -19,6 +19,7 @@ from include.evidence.heads import (
     check_heads,
     sign_head,
 )
+from include.evidence.intake import MAX_INTAKE_BYTES, IntakeFacts, RecordingFacts, parse_intake
 from include.evidence.keys import DEMO_MARK, FileSigner, PublicKey, Signer, key_id, load_signer, open_signer
 from include.evidence.ledger import FIRST_PREV, Event, Link, Scope, check_chain, check_extract, event_hash, parse_lines
 from include.evidence.register import keys_json, new_key, read_keys, register_key
@@ -27,14 +28,17 @@ __all__ = [
     "DEMO_MARK",
     "FIRST_PREV",
     "HEAD_TYPE",
+    "MAX_INTAKE_BYTES",
     "PREDICATE_TYPE",
     "STATEMENT_TYPE",
     "Envelope",
     "Event",
     "FileSigner",
     "Head",
+    "IntakeFacts",
     "Link",
     "PublicKey",
+    "RecordingFacts",
     "Scope",
     "Signer",
     "StageFacts",
@@ -53,6 +57,7 @@ __all__ = [
     "load_signer",
     "new_key",
     "open_signer",
+    "parse_intake",
     "parse_lines",
     "read_attestation",
     "read_keys",

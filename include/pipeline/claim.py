@@ -29,6 +29,7 @@ from include.manifest import ArtefactRef, Job, Manifest, Recording, State, safe_
 from include.pipeline.delivery import DeliveredFile, Delivery, read_delivery
 from include.pipeline.failing import fail_recording
 from include.pipeline.identity import identify
+from include.pipeline.intake_facts import check_facts, read_facts
 from include.pipeline.redo import NOTHING, Redoing, take_again
 from include.pipeline.signing import open_signer
 from include.settings import TEMPORARY
@@ -107,6 +108,7 @@ def claim_job(
 
     Raises:
         EmptyJobError: nothing was dropped and the job is unknown.
+        IntakeFactsError, QuarantineError: what intake.json says, or doesn't, forbids it; the drop stays as it is.
         MissingKeyError: there is no key to sign with; the drop stays as it is.
         StorageError, StateError: S3 or PostgreSQL can't be reached.
     """
@@ -124,7 +126,9 @@ def claim_job(
         recordings = [item for item in dropped if not drop.is_control(item)]
         if not recordings and not state.recordings_of(job.job_id):
             raise EmptyJobError(f"No recordings lie under {store.uri(prefix)}; upload some there, then start the job.")
-        state.save_job(job)
+        stated = read_facts(store, prefix)
+        state.save_job(job, case=stated[0].case_number if stated else None)
+        check_facts(job, stated, [drop.name(item) for item in recordings], run.actor)
         state.mark_claim(drop.folder, under_way=True)
         room = _room(job.job_id, run)
         _claim_all(drop, recordings[:room])

@@ -29,6 +29,7 @@ from include.state.drops import (
     record_drops,
 )
 from include.state.housekeeping import Deletion, digests_of, open_recordings, record_deletions, try_job_lock
+from include.state.intake import intake_of, is_released, note_quarantine, release_job, save_intake
 from include.state.memory import decode_room, save_model_memory
 from include.state.queue import (
     QueueDepth,
@@ -103,6 +104,8 @@ __all__ = [
     "fail",
     "find_job",
     "heads_of",
+    "intake_of",
+    "is_released",
     "job_lock",
     "jobs_of",
     "keep_replaced",
@@ -121,6 +124,7 @@ __all__ = [
     "migrate",
     "next_due_s",
     "note",
+    "note_quarantine",
     "open_recordings",
     "queue",
     "queue_depth",
@@ -129,12 +133,14 @@ __all__ = [
     "recordings_of",
     "register_devices",
     "related_to",
+    "release_job",
     "reopen",
     "replaced",
     "run_span",
     "same_bytes",
     "save_artefact",
     "save_delivery",
+    "save_intake",
     "save_job",
     "save_model_memory",
     "save_recommendation",

@@ -97,14 +97,20 @@ def job_lock(cursor: object, job_id: str) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", (job_id,))  # type: ignore[attr-defined]
 
 
-def save_job(job: Job) -> None:
-    """Remember a job; a later run's language, priority, model and emotion replace the earlier ones."""
+def save_job(job: Job, *, case: str | None = None) -> None:
+    """Remember a job; a later run's language, priority, model and emotion replace the earlier ones.
+
+    Args:
+        job: the job.
+        case: the case whose ledger its events are in; the job's id when None. The first one stays.
+    """
     with transaction() as cursor:
         cursor.execute(
-            "INSERT INTO voiceman.job (job_id, language, priority, model, emotion) VALUES (%s, %s, %s, %s, %s) "
+            "INSERT INTO voiceman.job (job_id, language, priority, model, emotion, case_name) "
+            "VALUES (%s, %s, %s, %s, %s, %s) "
             "ON CONFLICT (job_id) DO UPDATE SET language = EXCLUDED.language, priority = EXCLUDED.priority, "
             "model = EXCLUDED.model, emotion = EXCLUDED.emotion",
-            (job.job_id, job.language, job.priority, job.model, job.emotion),
+            (job.job_id, job.language, job.priority, job.model, job.emotion, case),
         )
 
 

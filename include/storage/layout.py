@@ -6,6 +6,7 @@ import hashlib
 
 __all__ = [
     "CONTROL_NAMES",
+    "INTAKE_NAME",
     "MARKERS",
     "cache_transcript_key",
     "completed_key",
@@ -27,7 +28,10 @@ __all__ = [
 MARKERS = frozenset({"_READY", "_HOLD"})
 """Empty markers: start now; don't start, somebody is still uploading and will start the job."""
 
-CONTROL_NAMES = MARKERS | {"manifest.json", "intake.json"}
+INTAKE_NAME = "intake.json"
+"""Intake facts of a drop."""
+
+CONTROL_NAMES = MARKERS | {"manifest.json", INTAKE_NAME}
 """Files of a drop that say something about it and are not recordings."""
 
 

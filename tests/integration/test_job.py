@@ -19,10 +19,12 @@ from include import evidence, pipeline, reproduce, state, stt
 from include.errors import (
     DocumentError,
     EmptyJobError,
+    IntakeFactsError,
     InvalidJobError,
     JobFailedError,
     MissingKeyError,
     NotOwnerError,
+    QuarantineError,
     SignatureError,
     StorageError,
     ToolError,
@@ -34,6 +36,7 @@ from include.pipeline.redo import NOTHING, Redoing
 from include.settings import ROOT, get_settings
 from include.state import Actor
 from include.storage import Store, layout
+from include.stt import facts as stt_facts
 from include.stt.weights import weights_digests
 
 pytestmark = pytest.mark.integration
@@ -271,6 +274,50 @@ def test_without_a_key_nothing_is_claimed_and_off_says_so(store: Store, monkeypa
         assert evidence.check_chain(events, job.job_id).count > 5
 
 
+def test_others_conversation_waits_for_a_named_person(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = new_job("en")
+    case = f"case {job.job_id}"
+    stated = {"schema": "voiceman.intake/1", "case_number": case, "conversation": "others"}
+    drop(store, job, {"call.m4a": QUIET, "intake.json": json.dumps(stated).encode()})
+    for _ in range(2):
+        with pytest.raises(QuarantineError, match="conversation between others"):
+            pipeline.claim_job(store, job, run_of(job))
+    assert state.recordings_of(job.job_id) == {}
+    assert store.exists(f"incoming/{job.job_id}/call.m4a")
+    assert state.case_of(job.job_id) == case
+    known = state.intake_of(job.job_id)
+    assert known is not None
+    # a release is for what was stated then: other facts, another decision
+    state.release_job(job.job_id, "0" * 64, "kim", "wrong document", Actor("", 0, "kim"))
+    with pytest.raises(QuarantineError):
+        pipeline.claim_job(store, job, run_of(job))
+    state.release_job(job.job_id, known[1], "박검사", "영장 2026-1 확인", Actor("", 0, "./voiceman release (park)"))
+    assert work(store, job, run_of(job))["gate"] == "green"
+    with state.events_of(case) as events:
+        facts = [one.facts for one in events]
+    assert [(one["action"], one["recording"]) for one in facts][:5] == [
+        ("facts stated", None), ("quarantined", None), ("released", None), ("released", None), ("claimed", "call"),
+    ]  # fmt: skip
+    assert facts[3]["reason"] == "by 박검사: 영장 2026-1 확인"
+    assert {one["digests"]["intake.json"] for one in facts[:2] + facts[3:4]} == {known[1]}
+    assert store.sha256(layout.original_key(job.job_id, "intake.json")) == known[1]
+    assert pipeline.check_ledger(store, job.job_id).problems == []
+    other = new_job("en")
+    drop(store, other, {"call.m4a": QUIET, "intake.json": b"{broken"})
+    with pytest.raises(IntakeFactsError):
+        pipeline.claim_job(store, other, run_of(other))
+    drop(store, other, {"intake.json": json.dumps(stated).encode()})
+    monkeypatch.setenv("VOICEMAN_QUARANTINE", "false")
+    get_settings.cache_clear()
+    pipeline.claim_job(store, other, run_of(other))
+    third = new_job("en")
+    drop(store, third, {"call.m4a": QUIET})
+    monkeypatch.setenv("VOICEMAN_INTAKE_FACTS", "required")
+    get_settings.cache_clear()
+    with pytest.raises(IntakeFactsError, match="demands intake facts"):
+        pipeline.claim_job(store, third, run_of(third))
+
+
 def test_no_report_of_an_original_that_was_changed(store: Store) -> None:
     job = new_job("en")
     drop(store, job, {"call.m4a": QUIET})
@@ -309,7 +356,11 @@ def test_a_recording_is_reproduced_byte_for_byte_and_another_model_is_named(
     # the same words by other settings are another document, and what made it so is named
     monkeypatch.setenv("VOICEMAN_BEAM_SIZE", "1")
     get_settings.cache_clear()
-    other = reproduce.reproduce(recorded, SAMPLE)
+    stt_facts.engine_info.cache_clear()
+    try:
+        other = reproduce.reproduce(recorded, SAMPLE)
+    finally:
+        stt_facts.engine_info.cache_clear()
     assert "the engine's parameters.beam_size: 5 then, 1 here" in other.environment
     assert not other.made[0].same
     assert any("beam_size" in one for one in other.made[0].differs)
