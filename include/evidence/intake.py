@@ -84,7 +84,7 @@ class IntakeFacts(RecordingFacts):
 
     def not_stated(self, names: Iterable[str]) -> list[str]:
         """Facts of :data:`NEEDED` that are not given: of the drop, or (``name: fact``) of one of its recordings."""
-        missing = [one for one in NEEDED if one in _OF_DROP and getattr(self, one) is None]
+        missing: list[str] = [one for one in NEEDED if one in _OF_DROP and getattr(self, one) is None]
         for name in names:
             facts = self.of(name)
             missing += [f"{name}: {one}" for one in NEEDED if one not in _OF_DROP and getattr(facts, one) is None]

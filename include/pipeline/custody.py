@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from include import evidence, state
 from include.errors import LedgerError, SignatureError
+from include.pipeline.signing import sign_head
 from include.settings import get_settings
 from include.storage import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from include.evidence import Signer
     from include.storage import Store
 
-__all__ = ["LedgerReport", "check_ledger", "export_ledger"]
+__all__ = ["LedgerReport", "check_ledger", "export_ledger", "recording_extract"]
 
 
 @dataclass
@@ -80,6 +82,37 @@ def check_ledger(store: Store, case: str) -> LedgerReport:
 
 def _copies(store: Store, case: str) -> list[bytes]:
     return [store.read(one.key) for job_id in state.jobs_of(case) for one in store.list(layout.head_prefix(job_id))]
+
+
+def recording_extract(job_id: str, file_id: str, signer: Signer) -> tuple[bytes, bytes]:
+    """The extract of the ledger in a recording's bundle, its end signed now (docs/evidence.md).
+
+    Args:
+        job_id: the job.
+        file_id: the recording.
+        signer: whose signature.
+
+    Returns:
+        ``ledger.jsonl`` and ``heads.jsonl``: the recording's own chain and the job's, each up to its newest head.
+
+    Raises:
+        LedgerError: the job is not known.
+        StateError: PostgreSQL can't be reached.
+    """
+    case = state.case_of(job_id)
+    if case is None:
+        raise LedgerError(f"There is no event of a job {job_id!r}; see ./voiceman jobs.")
+    scopes: list[evidence.Scope] = [(job_id, file_id), (job_id, None)]
+    for scope in scopes:
+        sign_head(case, scope, signer)
+    heads = state.heads_of(case, *scopes)
+    newest = evidence.check_heads(heads, evidence.read_keys(get_settings().public_keys), case)
+    ends = {head.scope: head.link.seq for head in newest}
+    lines: list[bytes] = []
+    for scope in scopes:
+        with state.events_of(case, scope) as events:
+            lines += [event.line() for event in events if event.seq <= ends.get(scope, 0)]
+    return b"".join(lines), b"".join(head + b"\n" for head in heads)
 
 
 def export_ledger(case: str) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import evidence, state
+from include.errors import StateError
 from include.manifest import ArtefactRef
 from include.settings import get_settings
 from include.storage import layout
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+_TRIES = 5
 
 ATTESTATIONS = "attestations.jsonl"
 """Kind of the artefact that holds a completed recording's attestations, one envelope a line."""
@@ -88,13 +91,19 @@ def sign_head(case: str, scope: Scope | None, signer: Signer) -> bytes | None:
     """Sign the end of a case's chain, or of an own chain; the newest head, or None when there is no event.
 
     Raises:
-        StateError: another head was signed at the same moment; a retry heals it.
+        StateError: others signed this chain at the same moments all the time, or PostgreSQL can't be reached.
     """
 
     def sign(end: Link, previous: str | None) -> tuple[bytes, str]:
         return evidence.sign_head(case, scope, end, previous, signer)
 
-    return state.add_head(case, scope, sign)
+    for tries_left in range(_TRIES, 0, -1):
+        try:
+            return state.add_head(case, scope, sign)
+        except StateError as error:  # mostly the other one's head says the same: then the next try takes it
+            if "signed meanwhile" not in str(error) or tries_left == 1:
+                raise
+    return None
 
 
 def sign_gate(store: Store, job_id: str) -> None:

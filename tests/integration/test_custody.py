@@ -412,3 +412,44 @@ def test_the_check_names_a_head_that_was_deleted_in_the_database(recording: Reco
     found = check_ledger(store, recording.job_id)
     assert found.copies == 2
     assert found.problems == ["A signed head lies in the store and not in the database: it was deleted there."]
+
+
+def test_a_bundles_extract_is_whole_and_names_no_other_recording(stack: Path) -> None:
+    from include.pipeline import recording_extract
+
+    made = make_job(3)
+    job_id, one = made[0].job_id, made[1]
+    state.note(job_id, None, state.Note("fetched"), ACTOR)
+    for target in CHAIN[:3]:
+        for each in made:
+            state.advance(each, target, ACTOR)
+    signer = signing.open_signer()
+    assert signer is not None
+    keys = evidence.read_keys(get_settings().public_keys)
+    for _ in range(2):  # signed anew only where something came
+        lines, heads = recording_extract(job_id, one.file_id, signer)
+        events = evidence.parse_lines(lines)
+        found = evidence.check_extract(events, heads.splitlines(), keys, case=job_id, job=job_id, recording=one.file_id)
+        assert {scope: end.count for scope, end in found.items()} == {(job_id, one.file_id): 4, (job_id, None): 1}
+        assert len(heads.splitlines()) == 2
+    assert made[0].file_id not in lines.decode()
+    state.advance(one, CHAIN[3], ACTOR)
+    lines, heads = recording_extract(job_id, one.file_id, signer)
+    assert (len(lines.splitlines()), len(heads.splitlines())) == (6, 3)
+    assert check(job_id) == []
+
+
+def test_many_sign_the_same_chain_at_once(stack: Path) -> None:
+    (one,) = make_job()
+    signer = signing.open_signer()
+    assert signer is not None
+    found: list[bytes | None] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(signing.sign_head(one.job_id, None, signer))) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert len(state.heads_of(one.job_id)) == 1
