@@ -9,6 +9,7 @@ from include.evidence.attestation import (
     code_facts,
     read_attestation,
 )
+from include.evidence.canonical import canonical
 from include.evidence.dsse import Envelope
 from include.evidence.heads import (
     HEAD_TYPE,
@@ -43,6 +44,7 @@ __all__ = [
     "Signer",
     "StageFacts",
     "attest",
+    "canonical",
     "check_against",
     "check_chain",
     "check_copy",

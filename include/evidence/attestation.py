@@ -17,6 +17,7 @@ import rfc8785
 from include import __version__
 from include.errors import EvidenceError, SignatureError
 from include.evidence import dsse
+from include.evidence.canonical import canonical
 from include.evidence.ledger import verified_payload
 from include.settings import ROOT, get_settings
 
@@ -103,7 +104,7 @@ def attest(
         },
     }
     try:
-        payload = rfc8785.dumps(statement)
+        payload = canonical(statement)
     except rfc8785.CanonicalizationError as error:
         raise EvidenceError(
             f"What {stage} did for {recording} can't be attested: {error}; report it to the developers."

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import rfc8785
-
 from include.errors import LedgerError, SignatureError
 from include.evidence import dsse
+from include.evidence.canonical import canonical
 from include.evidence.ledger import Link, Scope, check_chain, parse_lines, verified_payload
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def sign_head(case: str, scope: Scope | None, link: Link, previous: str | None, 
         "previous_head": previous,
         "demo_key": signer.demo,
     }
-    payload = rfc8785.dumps(made)
+    payload = canonical(made)
     return dsse.sign(payload, HEAD_TYPE, signer).to_json(), hashlib.sha256(payload).hexdigest()
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-import rfc8785
-
 from include.errors import LedgerError, SignatureError
 from include.evidence import dsse
+from include.evidence.canonical import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +61,7 @@ class Event:
             "schema": SCHEMA, "case": self.case, "seq": self.seq, "prev": self.prev, "body": self.body,
             "hash": self.hash,
         }  # fmt: skip
-        return rfc8785.dumps(made) + b"\n"
+        return canonical(made) + b"\n"
 
     @cached_property
     def facts(self) -> dict[str, Any]:

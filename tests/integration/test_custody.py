@@ -453,3 +453,42 @@ def test_many_sign_the_same_chain_at_once(stack: Path) -> None:
         thread.join()
     assert len(found) == 6
     assert len(state.heads_of(one.job_id)) == 1
+
+
+def test_a_database_from_before_gets_a_ledger_that_vouches_for_nothing_earlier(stack: Path) -> None:
+    layout = Layout.current()
+    local = load_state(layout)
+    assert local is not None
+    name = f"scratch_{uuid.uuid4().hex[:8]}"
+    place = {"host": "127.0.0.1", "port": local.ports["postgres"], "user": "postgres",
+             "password": load_secrets(layout).db_superuser_password}  # fmt: skip
+    with psycopg.connect(**place, dbname="postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        try:
+            with psycopg.connect(**place, dbname=name) as scratch, scratch.cursor() as cursor:
+                cursor.execute("CREATE SCHEMA voiceman")
+                files = sorted((ROOT / "include" / "state" / "migrations").glob("*.sql"))
+                for file in files[:5]:
+                    cursor.execute(file.read_text())
+                cursor.execute("INSERT INTO voiceman.job (job_id, language, priority) VALUES ('old', 'ko', 'normal')")
+                cursor.execute(
+                    "INSERT INTO voiceman.recording (job_id, file_id, name, received_name, sha256, size_bytes, "
+                    "received_at, run_id, try_number, actor) SELECT 'old', n::text, n || '.wav', n || '.wav', "
+                    "repeat('a', 64), 1, now(), 'run', 1, 'x' FROM generate_series(1, 3) n"
+                )
+                cursor.execute(
+                    "INSERT INTO voiceman.artefact (job_id, file_id, kind, uri, sha256, settings_digest) "
+                    "VALUES ('old', '2', 'transcript.json', 's3://x/y', repeat('b', 64), 'd')"
+                )
+                for file in files[5:]:
+                    cursor.execute(file.read_text())
+                cursor.execute("UPDATE voiceman.recording SET state = 'STT_QUEUE' WHERE file_id = '2'")
+                cursor.execute("SELECT case_name, seq, prev, body, hash FROM custody.event ORDER BY seq")
+                events = [Event(*row) for row in cursor.fetchall()]
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    assert evidence.check_chain(events, "old").count == 4
+    facts = [one.facts for one in events]
+    assert [one["action"] for one in facts] == ["ledger began"] * 3 + ["state"]
+    assert facts[1]["digests"] == {"recording": "a" * 64, "transcript.json": "b" * 64}
+    assert "nothing before is vouched for" in facts[0]["reason"]
