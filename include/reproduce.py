@@ -10,6 +10,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -95,7 +96,7 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
                 raise DocumentError(f"{source} holds more than a bundle can; it is none of ours.")
             for one in entries:
                 yield one.filename, archive.read(one)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:  # RuntimeError: a password, a method
         raise DocumentError(f"{source} is neither a bundle nor a folder of results ({error}).") from error
 
 

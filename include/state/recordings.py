@@ -199,6 +199,8 @@ def _set_state(
 ) -> None:
     with transaction() as cursor:
         leave_note(cursor, note)
+        if attested is not None:  # first: from the change of state on, the case's other writers wait for the commit
+            save_attestation(cursor, recording, attested)
         cursor.execute(
             "UPDATE voiceman.recording SET state = %s, error_code = %s, error_message = %s, let_go = false, "  # noqa: S608 - constants
             "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s AND run_id = %s "
@@ -213,8 +215,6 @@ def _set_state(
                 f"The recording {recording.file_id} of job {recording.job_id} was taken over from {actor.name} "
                 f"(try {actor.try_number}) of {actor.run_id}; it was left as it is."
             )
-        if attested is not None:
-            save_attestation(cursor, recording, attested)
 
 
 def advance(
