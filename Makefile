@@ -37,7 +37,7 @@ demo: env ## the main job from nothing: stack, drop, transcripts, PDF reports (A
 	@bash tools/demo.sh "$(AUDIO)"
 
 test: env ## everything the tests need, then the tests
-	@$(PY) -m pytest -n 2 --dist loadscope
+	@$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: env lock-check ## ruff, mypy --strict, lock not stale
 	@$(VENV)/bin/ruff check .

@@ -1,4 +1,7 @@
-"""What the tests share: weights laid out once, and one local stack that lives as long as the tests need it."""
+"""What the tests share: weights laid out once, and the stores (PostgreSQL, S3) that live as long as they are needed.
+
+Only tests/e2e has Airflow too: it takes a third of a core from whatever runs beside it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -20,8 +24,10 @@ os.environ["AIRFLOW_CONFIG"] = str(Path(__file__).parent.parent / "airflow.cfg")
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(Path(__file__).parent.parent / "dags")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).parent.parent / "plugins")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
-# two test processes share two cores: one thread each, where a test doesn't ask for more; the stacks keep the default
+# two test processes share two cores: one thread each, where a test doesn't ask for more, and in the stacks
 os.environ.setdefault("VOICEMAN_THREADS", "1")
+# threads that wait must not spin away the core that the other process needs: a quarter of a transcription's CPU time
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # pytest-xdist gives its workers a width of 80; rich would read it once, when the command line is imported
 os.environ.pop("COLUMNS", None)
 
@@ -34,7 +40,7 @@ from tests.guard import guarded
 DEVELOPMENT_DATA = Path(os.environ.get("VOICEMAN_EVAL_DATA", ROOT.parent / "shared" / "data"))
 
 
-_WITHOUT_THE_SHARED_STACK = (
+_WITHOUT_THE_STORES = (
     "test_confirm.py", "test_local_stack.py", "test_odd_audio.py", "test_service.py",
     "test_stream.py", "test_transcribe.py",
 )  # fmt: skip
@@ -42,7 +48,7 @@ _WITHOUT_THE_SHARED_STACK = (
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
-    """Two processes share the tests: all that use the shared stack go to one, each other file to one as a whole.
+    """Two processes share the tests: what uses one stack goes to one of them, each other file to one as a whole.
 
     (`--dist loadgroup` of pytest-xdist 3.8 does nothing under pytest 9.2, whose items have no `_nodeid`.)
     """
@@ -50,10 +56,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
     class ByStack(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
-            shared = file.startswith(("tests/e2e/", "tests/integration/")) and not file.endswith(
-                _WITHOUT_THE_SHARED_STACK
-            )
-            return "stack" if shared else file
+            if file.startswith("tests/e2e/"):
+                return "airflow"
+            stores = file.startswith("tests/integration/") and not file.endswith(_WITHOUT_THE_STORES)
+            return "stores" if stores else file
 
     return ByStack(config, log)
 
@@ -78,9 +84,9 @@ def models() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def stack_home(models: Path) -> Iterator[Path]:
-    """A whole local stack of its own, started and stopped by the command line as a user would."""
+@contextmanager
+def stack_of_its_own(models: Path, *options: str) -> Iterator[Path]:
+    """A local stack in a new home, started with these options of ``up`` and stopped by the command line as users do."""
     home = Path(tempfile.mkdtemp(prefix="voiceman-tests-"))
     environment = {
         **os.environ,
@@ -88,11 +94,11 @@ def stack_home(models: Path) -> Iterator[Path]:
         "VOICEMAN_MODEL_DIR": str(models),
         "VOICEMAN_SETTLE_S": "8",
     }
-    for name in (*(one for one in environment if one.startswith("AIRFLOW_")), "VOICEMAN_THREADS"):
+    for name in [one for one in environment if one.startswith("AIRFLOW_")]:
         environment.pop(name)
     try:
         started = subprocess.run(
-            [ROOT / "voiceman", "up"], env=environment, capture_output=True, text=True, timeout=300
+            [ROOT / "voiceman", "up", *options], env=environment, capture_output=True, text=True, timeout=300
         )
         assert started.returncode == 0, started.stderr
         with guarded(home):
@@ -105,17 +111,29 @@ def stack_home(models: Path) -> Iterator[Path]:
         assert ended.returncode == 0, ended.stderr
 
 
-@pytest.fixture
-def stack(stack_home: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """This test talks to the stack: connections, home and models are in the environment."""
-    monkeypatch.setenv("VOICEMAN_HOME", str(stack_home))
+def talk_to(home: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Connections, home and models of a stack into the environment."""
+    monkeypatch.setenv("VOICEMAN_HOME", str(home))
     monkeypatch.setenv("VOICEMAN_MODEL_DIR", str(models))
     get_settings.cache_clear()
     for name, value in local.load_stack_env().items():
         if name.startswith(("AIRFLOW_CONN_", "VOICEMAN_")):
             monkeypatch.setenv(name, value)
     get_settings.cache_clear()
-    return stack_home
+    return home
+
+
+@pytest.fixture(scope="session")
+def stores_home(models: Path) -> Iterator[Path]:
+    """PostgreSQL and S3."""
+    with stack_of_its_own(models, "--stores") as home:
+        yield home
+
+
+@pytest.fixture
+def stack(stores_home: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This test talks to the stores; those of tests/e2e to a whole stack."""
+    return talk_to(stores_home, models, monkeypatch)
 
 
 @cache

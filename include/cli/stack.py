@@ -15,12 +15,16 @@ __all__ = ["devices", "down", "migrate", "models", "status", "up"]
 
 
 @app.command()
-def up() -> None:
+def up(
+    stores: Annotated[
+        bool, typer.Option("--stores", help="PostgreSQL and S3 only: results can be read, nothing is run.")
+    ] = False,
+) -> None:
     """Start PostgreSQL, S3 and Airflow on this machine, and wait until all are healthy."""
     from include.local import up as start
 
     with err.status("Starting") as status:
-        info = start(lambda step: status.update(f"Starting: {step}"))
+        info = start(lambda step: status.update(f"Starting: {step}"), stores_only=stores)
     use_stack()
     with err.status("Migrating the schema voiceman"):
         from include.local import seal_ledger
@@ -32,6 +36,9 @@ def up() -> None:
         register_host()
     _print_status()
     word = "was up already" if info.already_up else f"is up after {info.seconds:.0f} s"
+    if stores:
+        out.print(f"PostgreSQL and S3: the stack {word}. Airflow is left alone; `./voiceman up` starts it.")
+        return
     told = f"The stack {word}. Airflow: {info.ui_url} (user {info.admin_user}, password in {info.secrets_file})"
     out.print(told, soft_wrap=True, highlight=False)
 

@@ -20,7 +20,7 @@ from include.local.processes import end_processes, stack_processes
 from include.local.s3 import ensure_bucket, remove_stale_sockets, write_identities
 from include.local.secrets import ADMIN, StackSecrets, load_secrets, make_secrets
 from include.local.status import status
-from include.local.supervisor import SERVICES, STOP_ORDER, Supervisor, write_configuration
+from include.local.supervisor import SERVICES, STOP_ORDER, STORES, Supervisor, write_configuration
 from include.settings import ROOT, get_settings
 
 __all__ = ["StackInfo", "down", "seal_ledger", "up"]
@@ -50,11 +50,12 @@ class StackInfo:
     """How long ``up`` took."""
 
 
-def up(progress: Callable[[str], None] = lambda _: None) -> StackInfo:
+def up(progress: Callable[[str], None] = lambda _: None, *, stores_only: bool = False) -> StackInfo:
     """Start what isn't running, wait until all of it is healthy, and say where it is.
 
     Args:
         progress: called with one short line before each step.
+        stores_only: start PostgreSQL and S3 without Airflow; what of Airflow runs is left alone.
 
     Raises:
         StackError: something can't start; what was started is ended again, and the log is named.
@@ -66,14 +67,16 @@ def up(progress: Callable[[str], None] = lambda _: None) -> StackInfo:
         state = load_state(layout) or StackState()
         secrets = make_secrets(layout)
         _ensure_demo_key(layout)
-        already_up = _all_healthy(layout, state)
-        if not already_up and not _heal(layout, state, progress):
+        already_up = _all_healthy(layout, state, stores_only)
+        if not already_up and not _heal(layout, state, progress, stores_only):
             _end_everything(layout, state)
             with ports_reserved():
                 state.ports = choose_ports(state.ports)
                 state.save(layout)
                 try:
-                    _start(layout, state, secrets, progress)
+                    _start_stores(layout, state, secrets, progress)
+                    if not stores_only:
+                        _start_airflow(layout, state, secrets, progress)
                 except BaseException:
                     # An interrupted start (Ctrl-C too) must leave nothing behind.
                     _end_everything(layout, state)
@@ -120,7 +123,7 @@ def down(progress: Callable[[str], None] = lambda _: None) -> int:
         return 0 if state is None else _end_everything(layout, state, progress)
 
 
-def _start(layout: Layout, state: StackState, secrets: StackSecrets, progress: Callable[[str], None]) -> None:
+def _start_stores(layout: Layout, state: StackState, secrets: StackSecrets, progress: Callable[[str], None]) -> None:
     server = place_server(layout, state)
     progress("PostgreSQL")
     ensure_cluster(server, layout, secrets)
@@ -134,6 +137,10 @@ def _start(layout: Layout, state: StackState, secrets: StackSecrets, progress: C
     ensure_databases(state, secrets, timeout_s=DATABASE_TIMEOUT_S, log=layout.log("postgres"))
     progress("S3")
     ensure_bucket(state, secrets, timeout_s=S3_TIMEOUT_S, log=layout.log("s3"))
+
+
+def _start_airflow(layout: Layout, state: StackState, secrets: StackSecrets, progress: Callable[[str], None]) -> None:
+    manager = Supervisor(layout, state)
     progress("Airflow: database")
     airflow.migrate_database(layout, state, secrets)
     progress("Airflow: API server, DAG processor, triggerer")
@@ -194,31 +201,32 @@ def _end_leftovers(state: StackState) -> None:
         raise StackError(f"The stack's processes {pids} keep coming back; end them by hand with kill -9.")
 
 
-def _heal(layout: Layout, state: StackState, progress: Callable[[str], None]) -> bool:
+def _heal(layout: Layout, state: StackState, progress: Callable[[str], None], stores_only: bool) -> bool:
     """When the manager is there, start what stands still and wait for the rest; running tasks go on.
 
     False when the manager is gone, the database was not prepared to the end, or a service doesn't become healthy: then
     start anew.
     """
     manager = Supervisor(layout, state)
-    if not state.ports or not _prepared(state) or not manager.running():
+    if not state.ports or not (stores_only or _prepared(state)) or not manager.running():
         return False
     progress("waiting for the services that are starting")
     for service, entry in manager.processes().items():
-        if entry["statename"] in ("STOPPED", "EXITED", "FATAL"):
+        if entry["statename"] in ("STOPPED", "EXITED", "FATAL") and (service in STORES or not stores_only):
             manager.start_service(service)
     deadline = time.monotonic() + HEAL_TIMEOUT_S
     while time.monotonic() < deadline:
-        if _all_healthy(layout, state):
+        if _all_healthy(layout, state, stores_only):
             return True
         time.sleep(0.5)
     return False
 
 
-def _all_healthy(layout: Layout, state: StackState) -> bool:
-    if not state.ports or not _prepared(state) or not Supervisor(layout, state).running():
+def _all_healthy(layout: Layout, state: StackState, stores_only: bool) -> bool:
+    if not state.ports or not (stores_only or _prepared(state)) or not Supervisor(layout, state).running():
         return False
-    return all(service.state == "healthy" for service in status())
+    wanted = [service for service in status() if service.name in STORES or not stores_only]
+    return all(service.state == "healthy" for service in wanted)
 
 
 def _prepared(state: StackState) -> bool:

@@ -23,10 +23,12 @@ from include.local.postgres import Server, server_command
 from include.local.processes import SERVICE_VARIABLE
 from include.settings import ROOT
 
-__all__ = ["SERVICES", "STOP_ORDER", "Supervisor", "write_configuration"]
+__all__ = ["SERVICES", "STOP_ORDER", "STORES", "Supervisor", "write_configuration"]
 
 SERVICES = ("postgres", "s3", "api-server", "dag-processor", "scheduler", "triggerer", "watchdog")
 """In the order in which they start, but for the scheduler, which comes when the API server is healthy."""
+STORES = ("postgres", "s3")
+"""What works without Airflow."""
 
 _STOP_WAIT_S = {"scheduler": 20, "postgres": 30, "triggerer": 4, "s3": 5}
 """Seconds a service gets to end by itself, 10 unless named. Airflow 3.3.2's triggerer ends at once or,

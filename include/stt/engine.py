@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import threading
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.errors import DeviceMemoryError, ModelError
@@ -25,7 +25,7 @@ from include.stt.audio import SAMPLE_RATE
 from include.stt.decoding import features
 from include.stt.memory import MemoryMeter
 from include.stt.rounds import decode_items
-from include.stt.vad import EDGE_S, VoiceDetector, pack, widen
+from include.stt.vad import SpeechFinder
 from include.stt.weights import model_path
 from include.stt.work import Chunk, Decoded, DecodeItem
 
@@ -104,7 +104,6 @@ class SpeechModel:
         self.threads = threads or get_settings().cpu_threads
         self.name = model or get_settings().whisper_model
         self._echo_due = False
-        self._detecting = threading.Lock()  # a confirmation looks for speech while other recordings are listened to
         path, self.device = model_path(self.name), resolve_device()
         self.batch_size = resolve_batch_size(self.device)
         """Chunks decoded together; halved when the device runs out of memory."""
@@ -132,7 +131,7 @@ class SpeechModel:
         settings = get_settings()
         # on CUDA the networks are on the device, and threads that wait for each other would only take the cores
         torch.set_num_threads(1 if self.device == "cuda" else self.threads)
-        self._detector = VoiceDetector(settings.vad, self.device)
+        self._finder = SpeechFinder(self.device)
         pipeline = load_model(
             path,
             self.device,
@@ -140,7 +139,7 @@ class SpeechModel:
             asr_options={"beam_size": settings.beam_size},
             language="en",  # only to skip the pipeline's own detection; each batch sets its own
             model=self._ready_whisper(path),
-            vad_model=self._detector,  # WhisperX calls none: only its model and its options are used
+            vad_model=self._finder,  # WhisperX calls none: only its model and its options are used
             download_root=str(settings.models),
             threads=self.threads,
         )
@@ -178,27 +177,16 @@ class SpeechModel:
         )
 
     def speech_regions(self, audio: NDArray[np.float32]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-        """Find speech.
-
-        Args:
-            audio: shape (samples,), 16 kHz, -1 to 1.
-
-        Returns:
-            The regions the detector takes for speech, and the chunks (neighbouring regions together, at most
-            ``vad_chunk_s`` long) to decode; both as (start, end) seconds.
+        """Find speech, as :meth:`SpeechFinder.find`.
 
         Raises:
             DeviceMemoryError: the device has no room for the detector's work.
         """
         try:
-            with nullcontext() if self._detector.thread_safe else self._detecting:
-                regions = self._detector.regions(audio)
-        except (RuntimeError, MemoryError) as error:  # pyannote makes a MemoryError of CUDA's
-            if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
-                raise self._no_room("the voice activity detector's work beside the weights") from error
+            return self._finder.find(audio)
+        except RuntimeError as error:
+            self.raise_if_memory(error, "the voice activity detector's work beside the weights")
             raise
-        longest = get_settings().vad_chunk_s
-        return regions, widen(pack(regions, longest - 2 * EDGE_S), len(audio) / SAMPLE_RATE)
 
     def decode(
         self,

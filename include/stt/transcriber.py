@@ -17,6 +17,7 @@ from include.stt.align import WordTimer
 from include.stt.cache import CacheKey, of_this_file
 from include.stt.confirm import Confirmer
 from include.stt.diarization import get_diarizer
+from include.stt.engine import resolve_device
 from include.stt.facts import engine_info
 from include.stt.hybrid import speech_model
 from include.stt.prepare import Prepared, heard_channels, prepare
@@ -32,6 +33,7 @@ from include.stt.transcript import (
     Transcript,
     UncoveredSpeech,
 )
+from include.stt.vad import SpeechFinder
 from include.stt.words import to_segments
 from include.stt.work import Decoded, DecodeItem
 
@@ -92,6 +94,7 @@ class Transcriber:
         self.engine = engine_info(model)
         self._threads, self._model_name, self._cache = threads, model, cache
         self._model: SpeechModel | None = None
+        self._finder: SpeechFinder | None = None
         self._confirmer: Confirmer | None = None
         self._confirming, self._recorded = threading.Lock(), False
         # what ends a recording may do so in several threads, each with its own: neither is thread-safe
@@ -194,7 +197,7 @@ class Transcriber:
         regions: list[list[Region]] = []
         chunks: list[Chunk] = []
         for index, channel in enumerate(channels):
-            spans, pieces = self.model.speech_regions(channel) if channel.any() else ([], [])
+            spans, pieces = self._speech(channel) if channel.any() else ([], [])
             regions.append(spans)
             chunks += [(index, start, end) for start, end in pieces]
         audio = prepared.audio
@@ -204,6 +207,15 @@ class Transcriber:
         empty = _too_little(quality.speech_s)
         item = DecodeItem(channels, [] if empty else chunks, prepared.language, regions)
         return Listened(prepared, item, regions, quality, empty)
+
+    def _speech(self, channel: NDArray[np.float32]) -> tuple[list[Region], list[Region]]:
+        """Regions and windows of one channel. On the CPU no speech model is loaded for that: what holds no speech, a
+        batch of pocket calls, ends without Whisper and torch (seconds and a gigabyte of a process)."""
+        if self._model is None and get_settings().vad == "silero" and resolve_device() == "cpu":
+            if self._finder is None:
+                self._finder = SpeechFinder("cpu")
+            return self._finder.find(channel)
+        return self.model.speech_regions(channel)
 
     def decode(self, recordings: Sequence[Listened]) -> list[Decoded]:
         """Decode recordings, their chunks in the device's batches together; a text depends on its recording alone.

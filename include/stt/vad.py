@@ -6,8 +6,12 @@ Two detectors behind one call: Silero (as it comes with faster-whisper, ONNX on 
 from __future__ import annotations
 
 import math
+import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from include.errors import DeviceMemoryError
+from include.settings import get_settings
 from include.stt import silero
 from include.stt.audio import SAMPLE_RATE
 from include.stt.weights import vad_weights
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 
     from include.stt.work import Region
 
-__all__ = ["EDGE_S", "PARAMETERS", "VoiceDetector", "pack", "subtract", "widen"]
+__all__ = ["PARAMETERS", "SpeechFinder", "VoiceDetector", "pack", "subtract", "widen"]
 
 PARAMETERS: dict[str, dict[str, float]] = {
     # far below Silero's own 0.5 and 0.35, with which it misses 15 % of the speech in the telephone band
@@ -29,7 +33,7 @@ PARAMETERS: dict[str, dict[str, float]] = {
     "pyannote": {"onset": 0.5, "offset": 0.363},  # WhisperX's own
 }
 """What each detector is run with."""
-EDGE_S = 0.2
+_EDGE_S = 0.2
 """What a window keeps of the pause on either side, seconds."""
 _LONG_PAUSE_S = 1.0
 _PAUSE_COST = 0.5
@@ -83,6 +87,44 @@ class VoiceDetector:
         return [(float(one.start), float(one.end)) for one in turns]
 
 
+class SpeechFinder:
+    """A detector and the windows made of what it finds; it needs no speech model. Thread-safe."""
+
+    def __init__(self, device: str) -> None:
+        """Load the detector of the settings.
+
+        Args:
+            device: where pyannote runs; Silero always runs on the CPU.
+        """
+        self._device = device
+        self._detector = VoiceDetector(get_settings().vad, device)
+        self._detecting = threading.Lock()  # a confirmation looks for speech while other recordings are listened to
+
+    def find(self, audio: NDArray[np.float32]) -> tuple[list[Region], list[Region]]:
+        """Find speech.
+
+        Args:
+            audio: shape (samples,), 16 kHz, -1 to 1.
+
+        Returns:
+            The regions the detector takes for speech, and the windows (neighbouring regions together, at most
+            ``vad_chunk_s`` long) to decode; both as (start, end) seconds.
+
+        Raises:
+            DeviceMemoryError: there is no room for the detector's work.
+        """
+        try:
+            with nullcontext() if self._detector.thread_safe else self._detecting:
+                regions = self._detector.regions(audio)
+        except MemoryError as error:  # pyannote makes one of CUDA's error too
+            raise DeviceMemoryError(
+                f"The device ({self._device}) has no room for the voice activity detector's work; "
+                "end what else uses it, or choose a smaller model or compute type."
+            ) from error
+        longest = get_settings().vad_chunk_s
+        return regions, widen(pack(regions, longest - 2 * _EDGE_S), len(audio) / SAMPLE_RATE)
+
+
 def pack(regions: Sequence[Region], longest_s: float) -> list[Region]:
     """Put neighbouring regions together into windows of at most ``longest_s``; a longer region is cut into equal parts.
 
@@ -117,7 +159,7 @@ def widen(windows: Sequence[Region], duration_s: float) -> list[Region]:
     for index, (start, end) in enumerate(windows):
         before = (start - windows[index - 1][1]) / 2 if index else start
         after = (windows[index + 1][0] - end) / 2 if index + 1 < len(windows) else duration_s - end
-        wide.append((start - min(max(before, 0.0), EDGE_S), end + min(max(after, 0.0), EDGE_S)))
+        wide.append((start - min(max(before, 0.0), _EDGE_S), end + min(max(after, 0.0), _EDGE_S)))
     return wide
 
 

@@ -7,6 +7,20 @@ import pytest
 
 from include.pipeline.client import AirflowClient
 from include.submission import client
+from tests.conftest import stack_of_its_own, talk_to
+
+
+@pytest.fixture(scope="session")
+def stack_home(models: Path) -> Iterator[Path]:
+    """PostgreSQL, S3 and Airflow."""
+    with stack_of_its_own(models) as home:
+        yield home
+
+
+@pytest.fixture
+def stack(stack_home: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This test talks to a whole stack."""
+    return talk_to(stack_home, models, monkeypatch)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from include.manifest import State
 from include.pipeline.client import AirflowClient
 from include.settings import ROOT, get_settings
 from include.storage import Store, layout
+from tests.integration.test_job import QUIET
 
 pytestmark = pytest.mark.e2e
 
@@ -128,7 +129,7 @@ def test_xcom_holds_references_and_labels_name_recordings(airflow: AirflowClient
 def test_a_drop_starts_a_job(store: Store, airflow: AirflowClient) -> None:
     job = f"사건-{uuid.uuid4().hex[:6]}"  # a Hangul job id reaches Airflow's run id
     key = layout.incoming_key(job, "통화 녹음.m4a")
-    store.client.put_object(Bucket=store.bucket, Key=key, Body=(ROOT / "samples" / "threat.m4a").read_bytes())
+    store.client.put_object(Bucket=store.bucket, Key=key, Body=QUIET)
     deadline, rows = time.monotonic() + 150, {}
     while time.monotonic() < deadline:
         rows = state.recordings_of(job)

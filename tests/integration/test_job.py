@@ -41,7 +41,7 @@ from include.stt.weights import weights_digests
 
 pytestmark = pytest.mark.integration
 
-SAMPLE = ROOT / "samples" / "threat.m4a"
+SAMPLE = ROOT / "tests" / "audio" / "threat_9s.m4a"
 
 
 def wav(samples: bytes) -> bytes:

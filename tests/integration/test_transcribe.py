@@ -91,6 +91,17 @@ def test_no_words_where_nobody_speaks(transcriber: Transcriber, tmp_path: Path, 
     assert isinstance(transcript.language_probability, NotMeasured)
 
 
+def test_what_holds_no_speech_needs_no_speech_model(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.stt.transcriber.speech_model", lambda *_: pytest.fail("Whisper was loaded"))
+    quiet = tmp_path / "hum.wav"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=f=440:d=3", str(quiet)], check=True)
+    found = Transcriber().transcribe(quiet)
+    assert found.segments == []
+    assert (found.empty_reason or "").startswith("0.0 s of speech found")
+
+
 def test_half_a_second_of_speech_is_not_transcribed(transcriber: Transcriber, tmp_path: Path) -> None:
     path = tmp_path / "short.wav"
     cut = ["ffmpeg", "-v", "error", "-ss", "0.9", "-t", "0.5", "-i", str(ROOT / "samples" / "threat.m4a"), str(path)]
@@ -153,7 +164,7 @@ def test_a_wrong_path_is_one_sentence(tmp_path: Path, threat: Transcript, comman
 
 def test_transcribe_analyze_report_without_airflow(tmp_path: Path, models: Path) -> None:
     call, t, a, r = (
-        ROOT / "samples" / "threat.m4a",
+        ROOT / "tests" / "audio" / "threat_9s.m4a",
         tmp_path / "threat_transcript.json",
         tmp_path / "a.json",
         tmp_path / "r",

@@ -50,7 +50,7 @@ def test_features_and_encoder_equal_whisperx_and_ctranslate2(models: Path, encod
     theirs = torch.stack([log_mel_spectrogram(one, n_mels=80, padding=N_SAMPLES - len(one)) for one in parts])
     ours = encoder.features(parts)
     assert torch.allclose(ours, theirs, atol=1e-5)
-    whisper = ctranslate2.models.Whisper(str(models / "base"), compute_type="float32", intra_threads=2)
+    whisper = ctranslate2.models.Whisper(str(models / "base"), compute_type="float32", intra_threads=1)
     view = ctranslate2.StorageView.from_array(theirs.numpy())
     wanted = np.array(whisper.encode(view, to_cpu=True))
     found = encoder.encode(ours).numpy()
@@ -89,7 +89,9 @@ def test_the_whole_decoding_gives_the_same_words_at_the_same_times(
     }.items():
         monkeypatch.setenv(f"VOICEMAN_{name}", str(value))
     items = [DecodeItem([audio], [(0, 0.0, 5.0), (0, 5.0, 12.0)]), DecodeItem([audio[4 * SAMPLE_RATE :]], [(0, 0, 8)])]
-    plain, hybrid = (cls(2, "base").decode_many(items) for cls in (SpeechModel, HybridModel))
+    torch_encoder = HybridModel(1, "base")
+    torch_encoder.encoder.buckets = (1,)  # a batch shape that is filled up with nothing takes as long as one of four
+    plain, hybrid = (model.decode_many(items) for model in (SpeechModel(1, "base"), torch_encoder))
     for one, other in zip(plain, hybrid, strict=True):
         assert one.chunks
         assert [(c.text, c.start, c.end, c.words) for c in one.chunks] == [

@@ -16,7 +16,7 @@ from include.state import Actor
 from include.storage import Store
 from tests.nights import first_night
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.e2e
 
 FIRST = datetime(2021, 3, 1, 17, tzinfo=UTC)  # no other test receives anything then
 DATES = [FIRST + timedelta(days=number) for number in range(4)]
