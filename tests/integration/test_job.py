@@ -931,3 +931,19 @@ def test_what_describes_a_drop_is_never_overwritten(store: Store) -> None:
         pipeline.claim_job(store, job, run_of(job, number))
     kept = [store.read(item.key) for item in store.list(f"originals/{job.job_id}/intake")]
     assert sorted(kept) == [b'{"case": 1}', b'{"case": 2}']
+
+
+def test_the_gate_signs_the_end_of_the_ledger_when_it_is_red_too(store: Store) -> None:
+    from include.pipeline import tasks
+
+    job = new_job("en")
+    drop(store, job, {"call.m4a": b"no audio at all"})
+    run = run_of(job)
+    manifest = pipeline.claim_job(store, job, run)
+    for batch in pipeline.plan_run(store, manifest, run):
+        pipeline.transcribe_batch(store, batch, run)
+    summary = pipeline.summarize_job(store, pipeline.reconcile(store, manifest, run), run)
+    with pytest.raises(JobFailedError):
+        tasks.gate(manifest.model_dump(), summary.model_dump())
+    assert len(state.heads_of(job.job_id, None)) == 1
+    assert pipeline.check_ledger(store, job.job_id).problems == []
