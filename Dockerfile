@@ -13,7 +13,7 @@ RUN apt-get update \
 RUN pip install --no-cache-dir uv==0.13.9
 RUN useradd --uid 50000 --create-home --home-dir /home/voiceman --shell /usr/sbin/nologin voiceman \
     && install --directory --owner=voiceman --group=voiceman \
-        /opt/voiceman /opt/voiceman/airflow /opt/voiceman/logs /opt/voiceman/.voiceman /models
+        /opt/voiceman /opt/voiceman/airflow /opt/voiceman/logs /opt/voiceman/.voiceman /keys /models
 WORKDIR /opt/voiceman
 ENV VIRTUAL_ENV=/opt/voiceman/.venv \
     PATH=/opt/voiceman/.venv/bin:$PATH \
@@ -21,6 +21,9 @@ ENV VIRTUAL_ENV=/opt/voiceman/.venv \
     PYTHONUNBUFFERED=1 \
     UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy
+# The commit that the images are made of, for the attestations: docker compose build --build-arg VOICEMAN_COMMIT=$(git rev-parse HEAD)
+ARG VOICEMAN_COMMIT=
+ENV VOICEMAN_COMMIT=$VOICEMAN_COMMIT
 RUN uv venv "$VIRTUAL_ENV"
 
 FROM base AS airflow

@@ -75,6 +75,9 @@ bench-report: env ## CPU seconds of a report: calls of 10 and 70 minutes
 bench-analysis: env ## CPU seconds and memory of an analysis: calls of 10 and 70 minutes, one core
 	@PYTHONPATH=. $(PY) -W ignore bench/analysis.py $(ARGS)
 
+bench-evidence: env ## what a link of the custody ledger, an attestation and a head cost; PostgreSQL alone is started
+	@PYTHONPATH=. $(PY) -W ignore -m bench.evidence $(ARGS)
+
 bench-service: env ## files per hour: models loaded for each batch against the resident service
 	@PYTHONPATH=. $(PY) -W ignore bench/service.py $(ARGS)
 
@@ -91,4 +94,4 @@ samples: env ## make the sample calls again (needs flite)
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-service eval train samples schemas
+.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-service eval train samples schemas

@@ -9,6 +9,8 @@
     │   ├── InvalidNameError        a file name that can't be kept safely
     │   ├── DuplicateRecordingError two recordings claim one name
     │   ├── DeliveryError           a drop and its manifest.json do not fit, or that isn't one
+    │   ├── IntakeFactsError        intake.json can't be read, or lacks facts that the lab demands
+    │   ├── QuarantineError         recordings that a person has to release before they are worked on
     │   ├── EmptyJobError           nothing lies under the job's prefix
     │   ├── AudioError              not audio, empty, or cut off
     │   ├── LanguageError           a language that isn't offered
@@ -24,6 +26,10 @@
     ├── StateError                  PostgreSQL can't be reached (a retry may heal it)
     │   ├── NotOwnerError           another run has taken the recording over
     │   └── IllegalTransitionError  a recording may not go from this state to that one
+    ├── EvidenceError               what proves something is missing, was changed, or can't be made
+    │   ├── MissingKeyError         no key that may sign: nothing is signed with another one
+    │   ├── SignatureError          an envelope that no known key signed, or that was changed
+    │   └── LedgerError             a custody ledger that was cut, reordered, added to or edited
     ├── StackError                  the local stack can't start, stop or be found
     └── JobFailedError              raised by the gate: at least one recording failed
 
@@ -44,17 +50,23 @@ __all__ = [
     "DocumentError",
     "DuplicateRecordingError",
     "EmptyJobError",
+    "EvidenceError",
     "IllegalTransitionError",
     "InputError",
+    "IntakeFactsError",
     "InvalidJobError",
     "InvalidNameError",
     "JobFailedError",
     "LanguageError",
+    "LedgerError",
+    "MissingKeyError",
     "MissingObjectError",
     "ModelError",
     "NotOwnerError",
+    "QuarantineError",
     "ServiceError",
     "SettingsError",
+    "SignatureError",
     "StackError",
     "StateError",
     "StorageError",
@@ -104,6 +116,18 @@ class DeliveryError(InputError):
     """A file is not the one that the drop's manifest.json lists, or that file can't be read."""
 
     code = "delivery"
+
+
+class IntakeFactsError(InputError):
+    """The drop's intake.json can't be read, or lacks facts that the lab demands."""
+
+    code = "intake_facts"
+
+
+class QuarantineError(InputError):
+    """Recordings of others' conversations without a stated basis: a person has to release them."""
+
+    code = "quarantine"
 
 
 class EmptyJobError(InputError):
@@ -204,6 +228,30 @@ class IllegalTransitionError(StateError):
 
     code = "illegal_transition"
     retryable = False
+
+
+class EvidenceError(VoiceManError):
+    """What proves something is missing, was changed, or can't be made."""
+
+    code = "evidence"
+
+
+class MissingKeyError(EvidenceError):
+    """There is no key that may sign, and nothing is signed with another one."""
+
+    code = "missing_key"
+
+
+class SignatureError(EvidenceError):
+    """A signed envelope can't be trusted: an unknown key, or changed bytes."""
+
+    code = "signature"
+
+
+class LedgerError(EvidenceError):
+    """A custody ledger was cut, reordered, added to or edited."""
+
+    code = "ledger"
 
 
 class StackError(VoiceManError):

@@ -44,7 +44,8 @@ MAX_NAME_BYTES = 200
 """Longest file name, UTF-8 bytes: with our suffixes it still fits a file system's 255."""
 
 _OWN_NAMES = re.compile(
-    r"~[0-9a-f]{12}(\.|$)|(_transcript\.json|_forensic\.json|_report(\.\w+)?\.(pdf|html)|_error\.json)$|^(job_summary|case_course)\.json$|^_manifest_"
+    r"~[0-9a-f]{12}(\.|$)|(_transcript\.json|_forensic\.json|_report(\.\w+)?\.(pdf|html)|_attestations\.jsonl|_error\.json)$"
+    r"|^(job_summary|case_course)\.json$|^_manifest_|^ledger_head_"
 )
 
 Priority = Literal["normal", "urgent"]

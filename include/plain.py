@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include import __version__, forensic, report, stt
 from include.errors import DeviceMemoryError, DocumentError, ModelError
+from include.evidence import IntakeFacts
 from include.job_summary import JobSummary
 from include.settings import get_settings
 
@@ -150,6 +151,7 @@ def schema_files() -> dict[str, str]:
         "voiceman.analysis.1.json": forensic.Analysis,
         "voiceman.job_summary.1.json": JobSummary,
         "voiceman.case_course.1.json": forensic.CaseCourse,
+        "voiceman.intake.1.json": IntakeFacts,
     }
     return {
         name: json.dumps(model.model_json_schema(), ensure_ascii=False, indent=2) + "\n"

@@ -254,6 +254,33 @@ class Settings(BaseSettings):
     """Airflow's runs, task instances and XCom older than this many days are deleted from its database (`airflow db
     clean`); 7 or more, 0 keeps all. VoiceMan's own history of every recording always stays."""
 
+    intake_facts: Literal["optional", "required"] = "optional"
+    """``required``: a drop is claimed only when its intake.json states all facts (docs/evidence.md). Otherwise what is
+    missing is *not stated* and holds nothing up."""
+
+    quarantine: bool = True
+    """Recordings that intake.json declares to be of a conversation between others, without a legal basis, consent or
+    warrant, are not worked on until a named person releases them (`./voiceman release`)."""
+
+    signing: Literal["required", "off"] = "required"
+    """``required``: the heads of the custody ledger and the attestations are signed, and no job is claimed without a
+    usable key. ``off``: nothing is signed, and what would carry a signature says so."""
+
+    signing_key: str = ""
+    """Path of the Ed25519 key (PEM, mode 0600) that signs; `./voiceman key new` makes one. For ``VOICEMAN_SIGNER``:
+    what that makes of it, such as a PKCS#11 URI."""
+
+    signer: str = Field("", pattern=r"^([\w.]+:\w+)?$")
+    """``module:callable`` of a lab's own signer (PKCS#11, KMS): called with ``signing_key``, it gives what
+    include/evidence/keys.py calls a Signer. None: the key is a file."""
+
+    keys_dir: Path | None = None
+    """Directory of the public keys with the time in which each signs (``keys.json``); default: ``public`` beside the
+    signing key."""
+
+    commit: str = Field("", pattern=r"^([0-9a-f]{40}([0-9a-f]{24})?)?$")
+    """Commit of this code, for the attestations; by default what ``.git`` says, and null where there is none."""
+
     api_user: str | None = None
     """Airflow user for `./voiceman submit` on another Airflow than the local stack's."""
 
@@ -263,7 +290,7 @@ class Settings(BaseSettings):
     ui_url: str = "http://127.0.0.1:8080"
     """Where people reach the Airflow UI; used in links."""
 
-    @field_validator("home", "model_dir", "lease_dir", "language_model")
+    @field_validator("home", "model_dir", "lease_dir", "language_model", "keys_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         if value is None:
@@ -275,7 +302,7 @@ class Settings(BaseSettings):
         except RuntimeError as error:
             raise ValueError(f"{value} names no user's home") from error
 
-    @field_validator("language_model", mode="before")
+    @field_validator("language_model", "keys_dir", mode="before")
     @classmethod
     def _unset(cls, value: object) -> object:
         """docker-compose.yaml hands an unset variable on as an empty one."""
@@ -347,6 +374,11 @@ class Settings(BaseSettings):
         if not self.emotion_model:
             return None
         return (self.models / self.emotion_model).expanduser()  # an absolute path stays as it is
+
+    @property
+    def public_keys(self) -> Path:
+        """The directory of the public keys."""
+        return self.keys_dir or Path(self.signing_key).expanduser().parent / "public"
 
     @property
     def leases(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import time
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "client", "collect", "fetch", "follow", "submit"]
 
+_LISTED = 50  # files named one by one in a custody event
 _STEPS = [State.PENDING, State.STT_PROCESSING, State.FORENSIC_PROCESSING, State.REPORT_GENERATING, State.COMPLETED]
 
 
@@ -221,7 +223,7 @@ def fetch(job_id: str, folder: Path) -> list[Path]:
     """Download a job's results and failures; returns what was written.
 
     Reports, transcripts, analyses and originals are checked against the digests in the database; error files and the
-    summary have none there.
+    summary have none there. That somebody took them is a custody event of the job.
 
     Raises:
         InvalidJobError: the job id can't be one.
@@ -236,6 +238,7 @@ def fetch(job_id: str, folder: Path) -> list[Path]:
     for row in state.recordings_of(job_id).values():
         digests[layout.failed_key(job_id, row.recording.name)] = row.recording.sha256
     written: list[Path] = []
+    taken: dict[str, str] = {}
     for prefix in (layout.completed_key(job_id, ""), layout.failed_key(job_id, "")):
         for item in store.list(prefix):
             parts = item.key.removeprefix(prefix).split("/")
@@ -248,9 +251,22 @@ def fetch(job_id: str, folder: Path) -> list[Path]:
                 raise DigestMismatchError(f"{store.uri(item.key)} is not the file the pipeline made; it was changed.")
             partial.replace(target)
             written.append(target)
+            taken[item.key] = data_digest
     if not written:
         raise EmptyJobError(f"The job {job_id} has no results; see ./voiceman jobs.")
+    _note_fetched(job_id, taken)
     return written
+
+
+def _note_fetched(job_id: str, taken: dict[str, str]) -> None:
+    """Each file's digest, or (an event of a large job must stay small) the digest of `sha256sum`'s list of them."""
+    if len(taken) > _LISTED:
+        lines = "".join(f"{digest}  {key}\n" for key, digest in sorted(taken.items()))
+        listed = {"SHA256SUMS": hashlib.sha256(lines.encode()).hexdigest()}
+    else:
+        listed = taken
+    actor = state.Actor("", 0, f"./voiceman fetch ({getpass.getuser()})")
+    state.note(job_id, None, state.Note("fetched", f"{len(taken)} files", listed), actor)
 
 
 def _local_name(name: str) -> str:

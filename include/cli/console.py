@@ -11,7 +11,7 @@ from rich.console import Console
 
 from include.errors import DocumentError, ToolError
 
-__all__ = ["LanguageOption", "app", "check_target", "err", "out", "use_stack", "write"]
+__all__ = ["LanguageOption", "app", "check_target", "err", "out", "set_settings", "use_stack", "write"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 err = Console(stderr=True)
@@ -29,6 +29,14 @@ def use_stack() -> None:
     from include.settings import get_settings
 
     os.environ.update(load_stack_env())
+    get_settings.cache_clear()
+
+
+def set_settings(values: dict[str, str]) -> None:
+    """Work with these settings (by the names of their variables) from now on, whatever the environment says."""
+    from include.settings import get_settings
+
+    os.environ.update(values)
     get_settings.cache_clear()
 
 

@@ -27,10 +27,12 @@ def up(
         info = start(lambda step: status.update(f"Starting: {step}"), stores_only=stores)
     use_stack()
     with err.status("Migrating the schema voiceman"):
+        from include.local import seal_ledger
         from include.pipeline import register_host
         from include.state import migrate as apply
 
         apply()
+        seal_ledger()
         register_host()
     _print_status()
     word = "was up already" if info.already_up else f"is up after {info.seconds:.0f} s"

@@ -2,7 +2,17 @@
 
 from include.local.environment import admin_credentials, load_stack_env
 from include.local.secrets import Credentials
-from include.local.stack import StackInfo, down, up
+from include.local.stack import StackInfo, down, seal_ledger, up
 from include.local.status import ServiceStatus, status
 
-__all__ = ["Credentials", "ServiceStatus", "StackInfo", "admin_credentials", "down", "load_stack_env", "status", "up"]
+__all__ = [
+    "Credentials",
+    "ServiceStatus",
+    "StackInfo",
+    "admin_credentials",
+    "down",
+    "load_stack_env",
+    "seal_ledger",
+    "status",
+    "up",
+]

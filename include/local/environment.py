@@ -137,6 +137,7 @@ def stack_environment(layout: Layout, state: StackState, secrets: StackSecrets) 
         "VOICEMAN_HOME": str(layout.home),
         "VOICEMAN_UI_URL": url,
         "VOICEMAN_BUCKET": get_settings().bucket,
+        "VOICEMAN_SIGNING_KEY": get_settings().signing_key or str(layout.demo_key),
         "PYANNOTE_METRICS_ENABLED": "0",  # pyannote reports usage otherwise
     }
     return connections | airflow | ours

@@ -85,6 +85,11 @@ class Layout:
         return self.home / "airflow-passwords.json"
 
     @property
+    def demo_key(self) -> Path:
+        """The demo signing key, mode 0600; its public half lies in ``public`` beside it."""
+        return self.home / "keys" / "demo.pem"
+
+    @property
     def s3_config(self) -> Path:
         """SeaweedFS identities, mode 0600."""
         return self.home / "s3.json"

@@ -32,6 +32,7 @@ __all__ = [
     "ensure_cluster",
     "ensure_databases",
     "place_server",
+    "run_as_superuser",
     "server_command",
 ]
 
@@ -165,6 +166,27 @@ def ensure_databases(state: StackState, secrets: StackSecrets, *, timeout_s: flo
             f"PostgreSQL on {HOST}:{state.ports['postgres']} did not become usable within {timeout_s:.0f} s "
             f"({type(error).__name__}); see {log}."
         ) from error
+
+
+def run_as_superuser(state: StackState, secrets: StackSecrets, database: str, script: str) -> None:
+    """Run a script of ours in one transaction as the cluster's superuser.
+
+    Raises:
+        StackError: PostgreSQL can't be reached or refuses.
+    """
+    try:
+        connection = psycopg2.connect(
+            host=HOST, port=state.ports["postgres"], user="postgres", dbname=database,
+            password=secrets.db_superuser_password, connect_timeout=5,
+        )  # fmt: skip
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(script)
+        finally:
+            connection.close()
+    except psycopg2.Error as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StackError(f"PostgreSQL refused the superuser's statements ({said}); see the stack's log.") from error
 
 
 def airflow_revision(state: StackState, secrets: StackSecrets) -> str | None:

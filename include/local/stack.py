@@ -10,18 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.errors import StackError
+from include.evidence import new_key
 from include.local import airflow
 from include.local.environment import s3_endpoint, ui_url
 from include.local.layout import Layout, StackState, load_state, locked
 from include.local.ports import choose_ports, ports_reserved
-from include.local.postgres import ensure_cluster, ensure_databases, place_server
+from include.local.postgres import ensure_cluster, ensure_databases, place_server, run_as_superuser
 from include.local.processes import end_processes, stack_processes
 from include.local.s3 import ensure_bucket, remove_stale_sockets, write_identities
-from include.local.secrets import ADMIN, StackSecrets, make_secrets
+from include.local.secrets import ADMIN, StackSecrets, load_secrets, make_secrets
 from include.local.status import status
 from include.local.supervisor import SERVICES, STOP_ORDER, STORES, Supervisor, write_configuration
+from include.settings import ROOT, get_settings
 
-__all__ = ["StackInfo", "down", "up"]
+__all__ = ["StackInfo", "down", "seal_ledger", "up"]
 
 DATABASE_TIMEOUT_S = 60.0
 S3_TIMEOUT_S = 60.0
@@ -64,6 +66,7 @@ def up(progress: Callable[[str], None] = lambda _: None, *, stores_only: bool = 
     with locked(layout):
         state = load_state(layout) or StackState()
         secrets = make_secrets(layout)
+        _ensure_demo_key(layout)
         already_up = _all_healthy(layout, state, stores_only)
         if not already_up and not _heal(layout, state, progress, stores_only):
             _end_everything(layout, state)
@@ -83,6 +86,27 @@ def up(progress: Callable[[str], None] = lambda _: None, *, stores_only: bool = 
         home=layout.home, secrets_file=layout.secrets_file, logs=layout.logs, already_up=already_up,
         seconds=time.monotonic() - began,
     )  # fmt: skip
+
+
+def seal_ledger() -> None:
+    """Take the custody ledger away from the pipeline's role, after the migrations (include/state/seal_ledger.sql).
+
+    Raises:
+        StackError: the stack was never started, or PostgreSQL refuses.
+    """
+    layout = Layout.current()
+    state = load_state(layout)
+    if state is None:
+        raise StackError(f"The local stack in {layout.home} was never started; run `./voiceman up`.")
+    script = (ROOT / "include" / "state" / "seal_ledger.sql").read_text()
+    run_as_superuser(state, load_secrets(layout), "voiceman", script)
+
+
+def _ensure_demo_key(layout: Layout) -> None:
+    """A key to sign with, unless one is configured: it is marked as a demo key wherever it shows."""
+    if not get_settings().signing_key and not layout.demo_key.exists():
+        layout.demo_key.parent.mkdir(mode=0o700, exist_ok=True)
+        new_key(layout.demo_key, layout.demo_key.parent / "public", demo=True)
 
 
 def down(progress: Callable[[str], None] = lambda _: None) -> int:

@@ -6,6 +6,7 @@ them by name.
 
 from include.pipeline.claim import claim_job, load_manifest
 from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
+from include.pipeline.custody import LedgerReport, check_ledger, export_ledger, recording_extract
 from include.pipeline.devices import held_slots, hold, lease, register_host, slots
 from include.pipeline.failing import fail_recording
 from include.pipeline.housekeeping import keep_house
@@ -17,11 +18,14 @@ from include.pipeline.taskrun import TaskRun, task_run
 from include.pipeline.watch import gpu_pool
 
 __all__ = [
+    "LedgerReport",
     "Redoing",
     "TaskRun",
     "analyze_batch",
     "batch_size",
+    "check_ledger",
     "claim_job",
+    "export_ledger",
     "fail_recording",
     "gpu_pool",
     "held_slots",
@@ -35,6 +39,7 @@ __all__ = [
     "plan_run",
     "reconcile",
     "record_scaling",
+    "recording_extract",
     "register_host",
     "report_batch",
     "scaling_for",

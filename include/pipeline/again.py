@@ -37,7 +37,7 @@ def decode_again(  # noqa: PLR0917
     transcript_sha256: str,
     transcribers: Transcribes,
     local: Callable[[], Path],
-) -> None:
+) -> str | None:
     """Decode the passages that findings rest on again; those that were before are left out.
 
     A model or device that can't do it fails no recording: the reason stands with each finding.
@@ -50,14 +50,17 @@ def decode_again(  # noqa: PLR0917
         transcript_sha256: of its bytes.
         transcribers: with the model.
         local: gives the recording as a local file; asked only when it is needed.
+
+    Returns:
+        SHA-256 of what is kept of it; None: there is nothing to decode again.
     """
     passages = get_engines().passages(transcript)
     if not passages:
-        return
-    before = None if batch.fresh else decoded_again(store, batch, transcript_sha256)[0]
+        return None
+    before, digest = (None, None) if batch.fresh else decoded_again(store, batch, transcript_sha256)
     wanted = before.lacks(passages) if before else passages
     if not wanted:
-        return
+        return digest
     path = local()
     try:
         heard = transcribers.confirm(path, wanted, name=recording.name)
@@ -67,22 +70,25 @@ def decode_again(  # noqa: PLR0917
     made = forensic.SecondDecodes.of(wanted, heard)
     both = before.with_more(made) if before else made
     try:
-        store.write(_key(batch, transcript_sha256), both.to_json().encode())
+        return store.write(_key(batch, transcript_sha256), both.to_json().encode()).sha256
     except DigestMismatchError:
         log.info("The second decode of %s was written by another task at the same moment", recording.file_id)
+        return decoded_again(store, batch, transcript_sha256)[1]
 
 
-def decoded_again(store: Store, batch: Batch, transcript_sha256: str) -> tuple[forensic.SecondDecodes | None, str]:
-    """What decoding passages of a transcript again gave (None: nothing was), and the beginning of its digest."""
+def decoded_again(
+    store: Store, batch: Batch, transcript_sha256: str
+) -> tuple[forensic.SecondDecodes | None, str | None]:
+    """What decoding passages of a transcript again gave (None: nothing was), and its SHA-256."""
     key = _key(batch, transcript_sha256)
     if not store.exists(key):
-        return None, "-"
+        return None, None
     data = store.read_written(key)
     try:
-        return forensic.SecondDecodes.load(data, name=store.uri(key)), hashlib.sha256(data).hexdigest()[:16]
+        return forensic.SecondDecodes.load(data, name=store.uri(key)), hashlib.sha256(data).hexdigest()
     except DocumentError as error:
         log.warning("%s", error)
-        return None, "-"
+        return None, None
 
 
 def _key(batch: Batch, transcript_sha256: str) -> str:

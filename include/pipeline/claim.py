@@ -29,7 +29,9 @@ from include.manifest import ArtefactRef, Job, Manifest, Recording, State, safe_
 from include.pipeline.delivery import DeliveredFile, Delivery, read_delivery
 from include.pipeline.failing import fail_recording
 from include.pipeline.identity import identify
+from include.pipeline.intake_facts import check_facts, read_facts
 from include.pipeline.redo import NOTHING, Redoing, take_again
+from include.pipeline.signing import open_signer
 from include.settings import TEMPORARY
 from include.storage import layout
 
@@ -106,8 +108,11 @@ def claim_job(
 
     Raises:
         EmptyJobError: nothing was dropped and the job is unknown.
+        IntakeFactsError, QuarantineError: what intake.json says, or doesn't, forbids it; the drop stays as it is.
+        MissingKeyError: there is no key to sign with; the drop stays as it is.
         StorageError, StateError: S3 or PostgreSQL can't be reached.
     """
+    open_signer()  # before anything is moved: what can't be signed is not begun
     prefix = prefix or layout.incoming_prefix(job.job_id)
     with state.transaction() as cursor:
         for name in sorted({job.job_id, prefix.split("/")[1]}):  # in one order: two claims never wait for each other
@@ -121,7 +126,9 @@ def claim_job(
         recordings = [item for item in dropped if not drop.is_control(item)]
         if not recordings and not state.recordings_of(job.job_id):
             raise EmptyJobError(f"No recordings lie under {store.uri(prefix)}; upload some there, then start the job.")
-        state.save_job(job)
+        stated = read_facts(store, prefix)
+        state.save_job(job, case=stated[0].case_number if stated else None)
+        check_facts(job, stated, [drop.name(item) for item in recordings], run.actor)
         state.mark_claim(drop.folder, under_way=True)
         room = _room(job.job_id, run)
         _claim_all(drop, recordings[:room])
@@ -259,7 +266,8 @@ def _claim_one(drop: _Drop, item: Listed) -> None:
         except InputError as error:
             _refuse(drop, item, digest, error)
             return
-    state.add_recording(recording, run.actor, received_at=item.modified)
+    note = state.Note(reason=_received(name), digests={"original": digest})
+    state.add_recording(recording, run.actor, received_at=item.modified, note=note)
     row = state.recordings_of(job_id, [recording.file_id])[recording.file_id]
     if row.recording.sha256 != recording.sha256:
         raise StorageError(
@@ -270,7 +278,7 @@ def _claim_one(drop: _Drop, item: Listed) -> None:
         # copies only: the original and the history of states stay
         reason = layout.failed_error_key(job_id, recording.file_id)
         store.delete_all([reason, layout.failed_key(job_id, recording.name)])
-        state.reopen(recording, run.actor)
+        state.reopen(recording, run.actor, reason="dropped again")
     if row.state in (State.FAILED, State.PENDING):
         store.copy(
             layout.original_key(job_id, recording.name),
@@ -279,6 +287,11 @@ def _claim_one(drop: _Drop, item: Listed) -> None:
         )
     _empty(store, item)
     log.info("Claimed %s of job %s (%d bytes, SHA-256 %s)", recording.name, job_id, recording.size_bytes, digest)
+
+
+def _received(name: str) -> str:
+    """Of a claimed recording: the name as it was dropped; what PostgreSQL can't hold is escaped."""
+    return f"received as {name.encode('utf-8', 'backslashreplace').decode()!r}".replace("\x00", "\\x00")
 
 
 def _empty(store: Store, item: Listed) -> None:
@@ -322,8 +335,9 @@ def _refuse(drop: _Drop, item: Listed, digest: str, error: InputError) -> None:
         received_name=name.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00"),
     )  # fmt: skip
     _preserve(store, item.key, recording)
-    state.add_recording(recording, actor, received_at=item.modified)
+    note = state.Note(reason=_received(name), digests={"original": digest})
+    state.add_recording(recording, actor, received_at=item.modified, note=note)
     if state.recordings_of(job_id, [kept])[kept].state is State.FAILED:
-        state.reopen(recording, actor)  # refused before: this run's gate must say so, too
+        state.reopen(recording, actor, reason="dropped again")  # refused before: this run's gate must say so, too
     fail_recording(store, recording, actor, stage="claim", code=error.code, message=str(error))
     _empty(store, item)

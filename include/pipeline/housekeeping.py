@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from include.pipeline.airflow_admin import airflow_database, run_airflow
 from include.pipeline.leftovers import remove_folders, remove_leftovers
 from include.pipeline.retention import apply_retention
+from include.pipeline.signing import sign_open_heads
 from include.pipeline.sweeping import Sweep
 from include.pipeline.taskrun import task_run
 from include.settings import get_settings
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-__all__ = ["TABLES", "airflow_history", "history_limit", "keep_house", "leftovers", "retention"]
+__all__ = ["TABLES", "airflow_history", "heads", "history_limit", "keep_house", "leftovers", "retention"]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,11 @@ def retention(context: Context) -> dict[str, int]:
     sweep = Sweep(open_store(), task_run(context).actor.name)
     apply_retention(sweep)
     return dict(sweep.counts)
+
+
+def heads() -> int:
+    """Sign the heads of the custody ledgers that have events after their last one; returns how many."""
+    return sign_open_heads()
 
 
 def leftovers(context: Context) -> dict[str, int]:

@@ -7,14 +7,16 @@ from typing import Any, get_args
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
-from include.errors import InputError, JobFailedError, ModelError
+from include.errors import EvidenceError, InputError, JobFailedError, ModelError
 from include.manifest import JOB_ID_PATTERN, PREFIX_PATTERN, Redo
 from include.settings import LANGUAGES, get_settings
 
 __all__ = ["DEFAULTS", "PARAMS", "REPROCESS"]
 
 _NO_RETRY = RetryRule(
-    exception=[InputError, ModelError, JobFailedError], action=RetryAction.FAIL, reason="a retry can't heal it"
+    exception=[EvidenceError, InputError, ModelError, JobFailedError],
+    action=RetryAction.FAIL,
+    reason="a retry can't heal it",
 )
 
 DEFAULTS: dict[str, Any] = {

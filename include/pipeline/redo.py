@@ -70,7 +70,7 @@ def take_again(store: Store, job_id: str, run: TaskRun, redo: Redoing) -> None:
                 continue
         # copies only: the original and the history of states stay
         store.delete_all([layout.failed_error_key(job_id, file_id), layout.failed_key(job_id, row.recording.name)])
-        state.reopen(row.recording, run.actor, wanted)
+        state.reopen(row.recording, run.actor, wanted, reason=f"asked for again (redo: {redo.what})")
         log.info("%s of job %s is done again from %s (redo: %s)", file_id, job_id, wanted, redo.what)
 
 

@@ -9,19 +9,15 @@ no record of an artefact.
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import state
 from include.errors import (
-    DigestMismatchError,
     IllegalTransitionError,
-    MissingObjectError,
     NotOwnerError,
     StateError,
     StorageError,
@@ -30,15 +26,14 @@ from include.errors import (
 )
 from include.manifest import State
 from include.pipeline.failing import fail_recording, reason_of
-from include.settings import TEMPORARY
-from include.storage import layout
+from include.pipeline.signing import attested, open_signer, publish_attestations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from include.manifest import ArtefactRef, Batch, Recording
+    from include.evidence import Signer, StageFacts
+    from include.manifest import Batch, Recording
     from include.pipeline.taskrun import TaskRun
-    from include.state import Actor
     from include.storage import Store
 
 __all__ = [
@@ -46,12 +41,7 @@ __all__ = [
     "REPORT",
     "TRANSCRIBE",
     "Stage",
-    "check_held",
     "each",
-    "made_before",
-    "read_artefact",
-    "save",
-    "working_copy",
 ]
 
 log = logging.getLogger(__name__)
@@ -77,7 +67,7 @@ def each(
     batch: Batch,
     run: TaskRun,
     stage: Stage,
-    work: Callable[[Recording], None],
+    work: Callable[[Recording], StageFacts],
     *,
     alone: Callable[[Sequence[str]], str | None],
     workers: int = 1,
@@ -89,14 +79,18 @@ def each(
         batch: the recordings.
         run: this try of this task.
         stage: which step.
-        work: one recording's work; it may raise anything.
+        work: one recording's work: says what it consumed and made; it may raise anything.
         alone: does recordings (by ``file_id``) one after the other in a child process; returns the one over which
             the child was killed.
         workers: recordings worked on at once, in threads.
 
     Returns:
         How many recordings of the batch have reached the stage's end.
+
+    Raises:
+        MissingKeyError: what is done could not be attested.
     """
+    signer = open_signer()
     rows = state.recordings_of(batch.job_id, batch.file_ids)
     todo = [rows[file_id] for file_id in batch.file_ids if _waits(rows[file_id], run, stage)]
     left: list[Exception] = []
@@ -106,10 +100,10 @@ def each(
         left = _still_working(batch.job_id, suspects, stage)
         todo = [row for row in todo if row not in suspects]
     if workers == 1:
-        outcomes = [_work_on(store, row.recording, run, stage, work) for row in todo]
+        outcomes = [_work_on(store, row.recording, run, stage, work, signer) for row in todo]
     else:
         with ThreadPoolExecutor(workers) as threads:
-            outcomes = list(threads.map(lambda row: _work_on(store, row.recording, run, stage, work), todo))
+            outcomes = list(threads.map(lambda row: _work_on(store, row.recording, run, stage, work, signer), todo))
     again = [*(error for error in outcomes if error is not None), *left]
     if again:
         raise again[0]
@@ -159,15 +153,27 @@ def _do_alone(
             log.warning("%s", error)
 
 
-def _work_on(
-    store: Store, recording: Recording, run: TaskRun, stage: Stage, work: Callable[[Recording], None]
+def _work_on(  # noqa: PLR0917
+    store: Store,
+    recording: Recording,
+    run: TaskRun,
+    stage: Stage,
+    work: Callable[[Recording], StageFacts],
+    signer: Signer | None,
 ) -> Exception | None:
     """One recording through one stage; returns the error with which the task should be tried again."""
-    started = time.perf_counter()
+    started, began = time.perf_counter(), datetime.now(UTC)
     try:
         state.advance(recording, stage.working, run.actor)
-        work(recording)
-        state.advance(recording, stage.done, run.actor, held=True)
+        facts = work(recording)
+        signed = attested(recording, run, facts, signer, stage=stage.name, started=began)
+        digests = dict(facts.verified)
+        if signed is not None:
+            digests[f"{stage.name}.dsse.json"] = signed.sha256
+            if stage is REPORT:
+                publish_attestations(store, recording, run, signed)
+        note = state.Note(digests=digests)
+        state.advance(recording, stage.done, run.actor, held=True, note=note, attested=signed)
     except (NotOwnerError, IllegalTransitionError) as error:
         log.warning("%s", error)  # whoever has it now does the work; the gate finds what nobody did
     except (StorageError, StateError) as error:
@@ -202,88 +208,3 @@ def _fail(store: Store, recording: Recording, run: TaskRun, stage: Stage, error:
         fail_recording(store, recording, run.actor, stage=stage.name, code=code, message=message, held=True)
     except NotOwnerError as taken:
         log.warning("%s", taken)
-
-
-@contextmanager
-def working_copy(store: Store, recording: Recording) -> Iterator[Path]:
-    """The recording as a local file, its digest verified.
-
-    Raises:
-        DigestMismatchError: it is not what was claimed.
-    """
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-        path = Path(folder) / "recording"
-        key = layout.processing_key(recording.job_id, recording.name)
-        try:
-            digest = store.download(key, path)
-        except MissingObjectError:
-            log.info("The working copy of %s is made again from the original.", recording.file_id)
-            store.copy(layout.original_key(recording.job_id, recording.name), key, sha256=recording.sha256)
-            digest = store.download(key, path)
-        if digest != recording.sha256:
-            raise DigestMismatchError(
-                f"The working copy {store.uri(key)} is not the recording that was claimed (SHA-256 {digest}); "
-                "its original lies untouched under originals/."
-            )
-        yield path
-
-
-def made_before(store: Store, recording: Recording, kind: str, digest: str) -> bool:
-    """True when the artefact of this kind was made with these settings and still verifies."""
-    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
-    if made is None or made.settings_digest != digest:
-        return False
-    key = store.key(made.ref.uri)
-    return store.exists(key) and store.sha256(key) == made.ref.sha256
-
-
-def check_held(recording: Recording, actor: Actor) -> None:
-    """Before anything is written for a recording: this try must be the one that has it.
-
-    Raises:
-        NotOwnerError: another run, or a later try of this task, has it.
-    """
-    row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
-    if not row.held_by(actor):
-        raise NotOwnerError(
-            f"{recording.file_id} of job {recording.job_id} was taken over from {actor.name} (try {actor.try_number})."
-        )
-
-
-def save(
-    store: Store,
-    recording: Recording,
-    kind: str,
-    data: bytes,
-    digest: str,
-    *,
-    actor: Actor,
-    hit: bool = False,
-    device_s: float | None = None,
-    note: str | None = None,
-) -> None:
-    """Write an artefact under ``processing/`` and remember it; see :class:`include.state.Artefact`.
-
-    Raises:
-        NotOwnerError: the actor doesn't have the recording any more.
-    """
-    check_held(recording, actor)
-    types = {"json": "application/json", "pdf": "application/pdf", "html": "text/html; charset=utf-8"}
-    key = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
-    ref = store.write(key, data, content_type=types[kind.rsplit(".", 1)[-1]])
-    state.save_artefact(recording, state.Artefact(kind, ref, digest, hit, device_s, note), actor)
-
-
-def read_artefact(store: Store, recording: Recording, kind: str) -> tuple[bytes, ArtefactRef]:
-    """An artefact that an earlier stage made, verified, and where it lies.
-
-    Raises:
-        MissingObjectError: there is none.
-        DigestMismatchError: it is not what was made.
-    """
-    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
-    if made is None:
-        raise MissingObjectError(
-            f"{recording.file_id} of job {recording.job_id} has no {kind} although its stage is done; drop it again."
-        )
-    return store.read(store.key(made.ref.uri), sha256=made.ref.sha256), made.ref

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 
 from include import __version__, forensic, report, state, stt
 from include.errors import DigestMismatchError, MissingObjectError
+from include.evidence import StageFacts
 from include.manifest import ArtefactRef, Batch
+from include.pipeline import kept
 from include.pipeline import stage as one_stage
 from include.pipeline.again import decode_again, decoded_again
 from include.pipeline.alone import run_alone
 from include.pipeline.engines import get_engines
+from include.pipeline.facts import analyze_facts, transcribe_facts
 from include.pipeline.rendering import report_kinds
 from include.pipeline.sounds import PcmStore, relate
 from include.settings import get_settings
@@ -51,26 +54,30 @@ def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
         How many recordings have a transcript now.
     """
     engines, model = get_engines(), batch.model
-    kept = None if batch.fresh else PcmStore(store)
-    transcribers = engines.transcribers(1 if run.alone else len(batch.file_ids), model, kept)
+    sounds = None if batch.fresh else PcmStore(store)
+    transcribers = engines.transcribers(1 if run.alone else len(batch.file_ids), model, sounds)
     transcribed: list[str] = []
 
-    def work(recording: Recording) -> None:
+    def work(recording: Recording) -> StageFacts:
+        verified: dict[str, str] = {}
         with ExitStack() as held:
 
             @cache
             def local() -> Path:
                 """Fetched once, when something first needs it."""
-                return held.enter_context(one_stage.working_copy(store, recording))
+                path = held.enter_context(kept.working_copy(store, recording))
+                verified["working copy"] = recording.sha256
+                return path
 
-            one(recording, local)
+            return replace(one(recording, local), verified=verified)
 
-    def one(recording: Recording, local: Callable[[], Path]) -> None:
+    def one(recording: Recording, local: Callable[[], Path]) -> StageFacts:
         digest = engines.transcript_digest(batch.language, model)
-        if not batch.fresh and one_stage.made_before(store, recording, "transcript.json", digest):
-            data, ref = one_stage.read_artefact(store, recording, "transcript.json")
-            again(recording, stt.load_transcript(data, name=ref.uri), ref.sha256, local)
-            return
+        if not batch.fresh and kept.made_before(store, recording, "transcript.json", digest):
+            data, ref = kept.read_artefact(store, recording, "transcript.json")
+            known = stt.load_transcript(data, name=ref.uri)
+            decodes = decode_again(store, batch, recording, known, ref.sha256, transcribers, local)
+            return transcribe_facts(recording, known, ref.sha256, decodes, language=batch.language, hit=True)
         key, hit, seconds = layout.cache_transcript_key(recording.sha256, digest), True, None
         if batch.fresh or not store.exists(key):
             hit = False
@@ -87,15 +94,14 @@ def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
                 f"{store.uri(key)} is a transcript of another recording; delete it and try again."
             )
         hit = hit or transcript.engine.transcribed_as is not None
-        one_stage.save(
+        kept.save(
             store, recording, "transcript.json", data, digest, actor=run.actor, hit=hit, device_s=seconds,
             note=_note(transcript),
         )  # fmt: skip
         relate(recording, transcript)
-        again(recording, transcript, hashlib.sha256(data).hexdigest(), local)
-
-    def again(recording: Recording, transcript: stt.Transcript, sha256: str, local: Callable[[], Path]) -> None:
-        decode_again(store, batch, recording, transcript, sha256, transcribers, local)
+        sha256 = hashlib.sha256(data).hexdigest()
+        decodes = decode_again(store, batch, recording, transcript, sha256, transcribers, local)
+        return transcribe_facts(recording, transcript, sha256, decodes, language=batch.language, hit=hit)
 
     alone = partial(run_alone, batch, run, "transcribe")
     done = one_stage.each(
@@ -131,14 +137,16 @@ def analyze_batch(store: Store, batch: Batch, run: TaskRun) -> int:
     """Analyse a batch; returns how many recordings have an analysis now."""
     engines = get_engines()
 
-    def work(recording: Recording) -> None:
-        data, ref = one_stage.read_artefact(store, recording, "transcript.json")
+    def work(recording: Recording) -> StageFacts:
+        data, ref = kept.read_artefact(store, recording, "transcript.json")
         decodes, decoded = decoded_again(store, batch, ref.sha256)
-        digest = engines.analysis_digest() + ref.sha256[:16] + decoded + _emotion_mark(batch)
-        if not batch.fresh and one_stage.made_before(store, recording, "forensic.json", digest):
-            return
+        digest = engines.analysis_digest() + ref.sha256[:16] + (decoded or "-")[:16] + _emotion_mark(batch)
+        if not batch.fresh and kept.made_before(store, recording, "forensic.json", digest):
+            known, made = kept.read_artefact(store, recording, "forensic.json")
+            before = forensic.load_analysis(known, name=made.uri)
+            return analyze_facts(recording, before, made.sha256, decoded, batch.emotion, hit=True)
         transcript = stt.load_transcript(data, name=ref.uri)
-        with one_stage.working_copy(store, recording) as path:
+        with kept.working_copy(store, recording) as path:
             analysis: forensic.Analysis = engines.analyze(
                 transcript,
                 path,
@@ -148,7 +156,9 @@ def analyze_batch(store: Store, batch: Batch, run: TaskRun) -> int:
                 second_decodes=decodes,
                 emotion=batch.emotion,
             )
-        one_stage.save(store, recording, "forensic.json", analysis.to_json().encode(), digest, actor=run.actor)
+        data = analysis.to_json().encode()
+        sha256 = kept.save(store, recording, "forensic.json", data, digest, actor=run.actor)
+        return analyze_facts(recording, analysis, sha256, decoded, batch.emotion, hit=False)
 
     return one_stage.each(store, batch, run, one_stage.ANALYZE, work, alone=partial(run_alone, batch, run, "analyze"))
 
@@ -168,19 +178,28 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
     workers = 1 if run.alone else min(get_settings().cpu_threads, len(batch.file_ids))
     with engines.renderer(workers) as renderer:
 
-        def work(recording: Recording) -> None:
-            transcript, _ = one_stage.read_artefact(store, recording, "transcript.json")
-            analysis, ref = one_stage.read_artefact(store, recording, "forensic.json")
+        def work(recording: Recording) -> StageFacts:
+            transcript, source = kept.read_artefact(store, recording, "transcript.json")
+            analysis, ref = kept.read_artefact(store, recording, "forensic.json")
             digest = engines.report_digest() + ref.sha256[:16]
             kinds = report_kinds(state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}))
-            made = [one_stage.made_before(store, recording, kind, digest) for kind in kinds]
+            made = [kept.made_before(store, recording, kind, digest) for kind in kinds]
             if batch.fresh or not all(made):
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
                 both = len(kinds) > 2
                 for kind, data in renderer.render(transcript, analysis, _facts(row, run), both=both).items():
-                    one_stage.save(store, recording, kind, data, digest, actor=run.actor)
-            one_stage.check_held(recording, run.actor)
-            _complete(store, recording, run)
+                    kept.save(store, recording, kind, data, digest, actor=run.actor)
+            kept.check_held(recording, run.actor)
+            kept.check_original(store, recording)
+            outputs = _complete(store, recording, run)
+            return StageFacts(
+                inputs={"recording": recording.sha256, "transcript.json": source.sha256, "forensic.json": ref.sha256},
+                outputs={kind: outputs[kind] for kind in kinds},
+                settings_digest=engines.report_digest(),
+                parameters={"kinds": list(kinds), "versions": report.report_versions()},
+                cache_hit=all(made) and not batch.fresh,
+                verified={"original": recording.sha256},
+            )
 
         alone = partial(run_alone, batch, run, "report")
         return one_stage.each(store, batch, run, one_stage.REPORT, work, alone=alone, workers=workers)
@@ -201,10 +220,15 @@ def _facts(row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
     )
 
 
-def _complete(store: Store, recording: Recording, run: TaskRun) -> None:
-    """Move the artefacts from ``processing/`` to ``completed/`` and drop the working copy (the original stays)."""
+def _complete(store: Store, recording: Recording, run: TaskRun) -> dict[str, str]:
+    """Move the artefacts from ``processing/`` to ``completed/`` and drop the working copy (the original stays).
+
+    Returns:
+        SHA-256 of the artefacts by kind.
+    """
     done = [layout.processing_key(recording.job_id, recording.name)]
-    for kind, made in state.artefacts(recording.job_id, recording.file_id)[recording.file_id].items():
+    artefacts = state.artefacts(recording.job_id, recording.file_id)[recording.file_id]
+    for kind, made in artefacts.items():
         source = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
         done.append(source)
         target = layout.completed_key(recording.job_id, f"{recording.file_id}_{kind}")
@@ -213,6 +237,7 @@ def _complete(store: Store, recording: Recording, run: TaskRun) -> None:
             moved = ArtefactRef(uri=store.uri(target), sha256=made.ref.sha256)
             state.save_artefact(recording, replace(made, ref=moved), run.actor)
     store.delete_all(done)
+    return {kind: made.ref.sha256 for kind, made in artefacts.items()}
 
 
 def _copy_once(store: Store, source: str, target: str, sha256: str) -> None:

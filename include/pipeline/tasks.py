@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from include import state
 from include.errors import InvalidJobError, JobFailedError
 from include.manifest import ArtefactRef, Batch, Job, check_job_id, check_language, check_prefix
-from include.pipeline.claim import claim_job
+from include.pipeline.claim import claim_job, load_manifest
 from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
 from include.pipeline.devices import lease, register_host
 from include.pipeline.planner import plan_run
 from include.pipeline.redo import Redoing
+from include.pipeline.signing import sign_gate
 from include.pipeline.stages import analyze_batch, report_batch, transcribe_batch
 from include.pipeline.sweep import parse_interval, transient_codes
 from include.pipeline.taskrun import task_run
@@ -103,10 +104,13 @@ def notify(context: Context) -> str:
 
 
 def gate(manifest: Json | None, summary: Json | None) -> str:
-    """Green only when every recording of the manifest is COMPLETED.
+    """Sign the head of the case's custody ledger; green only when every recording of the manifest is COMPLETED.
 
     Raises:
         JobFailedError: one is not; the message names them.
     """
-    refs = [None if ref is None else ArtefactRef(**ref) for ref in (manifest, summary)]
-    return judge(open_store(), *refs)
+    claimed, summarized = (None if ref is None else ArtefactRef(**ref) for ref in (manifest, summary))
+    store = open_store()
+    if claimed is not None:
+        sign_gate(store, load_manifest(store, claimed).job.job_id)
+    return judge(store, claimed, summarized)

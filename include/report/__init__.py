@@ -5,7 +5,7 @@ Nothing is fetched while rendering, all text is escaped, and the same inputs giv
 
 from include.report.facts import Language, ReportFacts
 from include.report.render import RenderedReport, render_report, write_report
-from include.report.settings_digest import report_settings_digest
+from include.report.settings_digest import report_settings_digest, report_versions
 
 __all__ = [
     "Language",
@@ -13,5 +13,6 @@ __all__ = [
     "ReportFacts",
     "render_report",
     "report_settings_digest",
+    "report_versions",
     "write_report",
 ]

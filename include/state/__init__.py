@@ -1,6 +1,19 @@
 """PostgreSQL: recording states, events, artefacts; SQL migrations."""
 
 from include.state.artefacts import Artefact, artefacts, keep_replaced, replaced, save_artefact
+from include.state.custody import (
+    Attested,
+    Note,
+    add_head,
+    attestations,
+    case_of,
+    cases_without_head,
+    events_of,
+    heads_of,
+    jobs_of,
+    note,
+)
+from include.state.custody_checks import ledger_sealed, unexplained
 from include.state.database import migrate, transaction
 from include.state.deliveries import delivered, save_delivery
 from include.state.devices import DEVICE_SEEN_S, Device, count_devices, list_devices, register_devices
@@ -16,6 +29,7 @@ from include.state.drops import (
     record_drops,
 )
 from include.state.housekeeping import Deletion, digests_of, open_recordings, record_deletions, try_job_lock
+from include.state.intake import intake_of, is_released, note_quarantine, release_job, save_intake
 from include.state.memory import decode_room, save_model_memory
 from include.state.queue import (
     QueueDepth,
@@ -55,10 +69,12 @@ __all__ = [
     "Actor",
     "Announced",
     "Artefact",
+    "Attested",
     "Deletion",
     "Device",
     "Found",
     "KnownDrop",
+    "Note",
     "QueueDepth",
     "RecordingState",
     "Related",
@@ -69,24 +85,34 @@ __all__ = [
     "StageQueue",
     "StageRate",
     "StageTime",
+    "add_head",
     "add_recording",
     "adopt",
     "advance",
     "advance_all",
     "announce_drops",
     "artefacts",
+    "attestations",
+    "case_of",
+    "cases_without_head",
     "clock",
     "count_devices",
     "decode_room",
     "delivered",
     "digests_of",
+    "events_of",
     "fail",
     "find_job",
+    "heads_of",
+    "intake_of",
+    "is_released",
     "job_lock",
+    "jobs_of",
     "keep_replaced",
     "known_drops",
     "last_entries",
     "last_recommendation",
+    "ledger_sealed",
     "let_go",
     "list_devices",
     "list_failed",
@@ -97,6 +123,8 @@ __all__ = [
     "mark_claim",
     "migrate",
     "next_due_s",
+    "note",
+    "note_quarantine",
     "open_recordings",
     "queue",
     "queue_depth",
@@ -105,12 +133,14 @@ __all__ = [
     "recordings_of",
     "register_devices",
     "related_to",
+    "release_job",
     "reopen",
     "replaced",
     "run_span",
     "same_bytes",
     "save_artefact",
     "save_delivery",
+    "save_intake",
     "save_job",
     "save_model_memory",
     "save_recommendation",
@@ -121,4 +151,5 @@ __all__ = [
     "stage_times",
     "transaction",
     "try_job_lock",
+    "unexplained",
 ]

@@ -78,7 +78,9 @@ def record_deletions(deletions: Sequence[Deletion]) -> int:
             "(SELECT FROM voiceman.deletion WHERE key = %s AND modified = %s)",
             [
                 (one.key, one.sha256, one.size_bytes, one.modified, one.policy, one.actor, one.key, one.modified)
-                for one in deletions
+                for one in sorted(
+                    deletions, key=lambda one: one.key
+                )  # one order of cases: no two passes wait for each other
             ],
         )
         return int(cursor.rowcount)

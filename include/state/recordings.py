@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from include.errors import NotOwnerError
 from include.manifest import Job, Priority, Recording, State
+from include.state.custody import Attested, Note, leave_note, save_attestation
 from include.state.database import transaction
 
 if TYPE_CHECKING:
@@ -96,14 +97,20 @@ def job_lock(cursor: object, job_id: str) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", (job_id,))  # type: ignore[attr-defined]
 
 
-def save_job(job: Job) -> None:
-    """Remember a job; a later run's language, priority, model and emotion replace the earlier ones."""
+def save_job(job: Job, *, case: str | None = None) -> None:
+    """Remember a job; a later run's language, priority, model and emotion replace the earlier ones.
+
+    Args:
+        job: the job.
+        case: the case whose ledger its events are in; the job's id when None. The first one stays.
+    """
     with transaction() as cursor:
         cursor.execute(
-            "INSERT INTO voiceman.job (job_id, language, priority, model, emotion) VALUES (%s, %s, %s, %s, %s) "
+            "INSERT INTO voiceman.job (job_id, language, priority, model, emotion, case_name) "
+            "VALUES (%s, %s, %s, %s, %s, %s) "
             "ON CONFLICT (job_id) DO UPDATE SET language = EXCLUDED.language, priority = EXCLUDED.priority, "
             "model = EXCLUDED.model, emotion = EXCLUDED.emotion",
-            (job.job_id, job.language, job.priority, job.model, job.emotion),
+            (job.job_id, job.language, job.priority, job.model, job.emotion, case),
         )
 
 
@@ -117,16 +124,18 @@ def find_job(job_id: str) -> Job | None:
     return Job(job_id=job_id, language=row[0], priority=row[1], model=row[2], emotion=row[3])
 
 
-def add_recording(recording: Recording, actor: Actor, *, received_at: datetime) -> None:
+def add_recording(recording: Recording, actor: Actor, *, received_at: datetime, note: Note | None = None) -> None:
     """Insert a recording as PENDING, owned by the actor's run; one that is there already stays as it is.
 
     Args:
         recording: the recording.
         actor: who claims it.
         received_at: when the store took the drop, by the store's clock.
+        note: what the custody event says besides.
     """
     r = recording
     with transaction() as cursor:
+        leave_note(cursor, note)
         cursor.execute(
             "INSERT INTO voiceman.recording "
             "(job_id, file_id, name, sha256, size_bytes, duration_s, received_name, revision, language, received_at, "
@@ -185,8 +194,13 @@ def _set_state(
     message: str | None = None,
     *,
     held: bool = False,
+    note: Note | None = None,
+    attested: Attested | None = None,
 ) -> None:
     with transaction() as cursor:
+        leave_note(cursor, note)
+        if attested is not None:  # first: from the change of state on, the case's other writers wait for the commit
+            save_attestation(cursor, recording, attested)
         cursor.execute(
             "UPDATE voiceman.recording SET state = %s, error_code = %s, error_message = %s, let_go = false, "  # noqa: S608 - constants
             "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s AND run_id = %s "
@@ -203,7 +217,15 @@ def _set_state(
             )
 
 
-def advance(recording: Recording, state: State, actor: Actor, *, held: bool = False) -> None:
+def advance(
+    recording: Recording,
+    state: State,
+    actor: Actor,
+    *,
+    held: bool = False,
+    note: Note | None = None,
+    attested: Attested | None = None,
+) -> None:
     """Move a recording forward.
 
     Args:
@@ -211,12 +233,14 @@ def advance(recording: Recording, state: State, actor: Actor, *, held: bool = Fa
         state: where to.
         actor: who does it.
         held: the actor must be the one who changed the state last: what it began, only it ends.
+        note: what the custody event says besides.
+        attested: kept in the same transaction: neither is there without the other.
 
     Raises:
         IllegalTransitionError: the database does not allow this change.
         NotOwnerError: another run, or a later try of the same task, has taken the recording over.
     """
-    _set_state(recording, state, actor, held=held)
+    _set_state(recording, state, actor, held=held, note=note, attested=attested)
 
 
 def advance_all(job_id: str, before: State, state: State, actor: Actor) -> None:
@@ -229,18 +253,20 @@ def advance_all(job_id: str, before: State, state: State, actor: Actor) -> None:
         )
 
 
-def reopen(recording: Recording, actor: Actor, state: State = State.PENDING) -> None:
+def reopen(recording: Recording, actor: Actor, state: State = State.PENDING, *, reason: str | None = None) -> None:
     """Give a finished recording to the actor's run again, because it was dropped or asked for again.
 
     Args:
         recording: FAILED or COMPLETED.
         actor: who takes it.
         state: PENDING; or FORENSIC_QUEUE, when a COMPLETED one keeps its transcript.
+        reason: why, for the custody event.
 
     Raises:
         IllegalTransitionError: the recording is not finished.
     """
     with transaction() as cursor:
+        leave_note(cursor, Note("reopened", reason))
         cursor.execute(
             "UPDATE voiceman.recording SET state = %s, error_code = NULL, error_message = NULL, run_id = %s, "
             "try_number = %s, actor = %s WHERE job_id = %s AND file_id = %s",
@@ -252,6 +278,7 @@ def adopt(row: RecordingState, actor: Actor) -> None:
     """Take over a recording that a run left half-way when it ended; its state stays, the change is an event."""
     recording = row.recording
     with transaction() as cursor:
+        leave_note(cursor, Note("adopted", f"left half-way by the run {row.run_id}"))
         cursor.execute(
             "UPDATE voiceman.recording SET run_id = %s, try_number = %s, actor = %s "
             "WHERE job_id = %s AND file_id = %s AND run_id = %s",

@@ -6,12 +6,15 @@ import hashlib
 
 __all__ = [
     "CONTROL_NAMES",
+    "INTAKE_NAME",
     "MARKERS",
     "cache_transcript_key",
     "completed_key",
     "course_key",
     "failed_error_key",
     "failed_key",
+    "head_key",
+    "head_prefix",
     "incoming_key",
     "incoming_prefix",
     "is_control",
@@ -26,7 +29,10 @@ __all__ = [
 MARKERS = frozenset({"_READY", "_HOLD"})
 """Empty markers: start now; don't start, somebody is still uploading and will start the job."""
 
-CONTROL_NAMES = MARKERS | {"manifest.json", "intake.json"}
+INTAKE_NAME = "intake.json"
+"""Intake facts of a drop."""
+
+CONTROL_NAMES = MARKERS | {"manifest.json", INTAKE_NAME}
 """Files of a drop that say something about it and are not recordings."""
 
 
@@ -89,6 +95,16 @@ def summary_key(job_id: str) -> str:
 def course_key(job_id: str) -> str:
     """What the job's recordings show together."""
     return f"completed/{job_id}/case_course.json"
+
+
+def head_key(job_id: str, sha256: str) -> str:
+    """A copy of a signed head of the custody ledger, by the envelope's digest: none is ever overwritten."""
+    return f"{head_prefix(job_id)}{sha256[:16]}.dsse.json"
+
+
+def head_prefix(job_id: str) -> str:
+    """How the keys of a job's copies of heads begin."""
+    return f"completed/{job_id}/ledger_head_"
 
 
 def manifest_key(job_id: str, run_id: str) -> str:

@@ -15,16 +15,28 @@ from typing import Any
 
 import pytest
 
-from include import pipeline, state, stt
-from include.errors import EmptyJobError, InvalidJobError, JobFailedError, NotOwnerError, StorageError, ToolError
+from include import evidence, pipeline, reproduce, state, stt
+from include.errors import (
+    DocumentError,
+    EmptyJobError,
+    IntakeFactsError,
+    InvalidJobError,
+    JobFailedError,
+    MissingKeyError,
+    NotOwnerError,
+    QuarantineError,
+    SignatureError,
+    StorageError,
+    ToolError,
+)
 from include.manifest import Batch, Job, State
-from include.pipeline import TaskRun, alone, claim
-from include.pipeline import stage as stage_module
+from include.pipeline import TaskRun, alone, claim, kept, signing
 from include.pipeline.engines import RealEngines
 from include.pipeline.redo import NOTHING, Redoing
 from include.settings import ROOT, get_settings
 from include.state import Actor
 from include.storage import Store, layout
+from include.stt import facts as stt_facts
 from include.stt.weights import weights_digests
 
 pytestmark = pytest.mark.integration
@@ -188,6 +200,7 @@ def test_artefacts_of_a_completed_recording(store: Store, monkeypatch: pytest.Mo
     assert set(entry["stage_s"]) == {"transcribe", "analyze", "report"}
     assert set(entry["artefacts"]) == {
         "transcript.json", "forensic.json", "report.pdf", "report.html", "report.en.pdf", "report.en.html",
+        "attestations.jsonl",
     }  # fmt: skip
     for kind, ref in entry["artefacts"].items():
         assert ref["uri"] == f"s3://{store.bucket}/completed/{job.job_id}/call_{kind}"
@@ -199,6 +212,163 @@ def test_artefacts_of_a_completed_recording(store: Store, monkeypatch: pytest.Mo
     assert len(finding["confirmation"]["decodings"][0]["variants"]) == 2
     assert analysis["emotion"]["turns"]["measured"] is False
     assert analysis["stress"]["measured"] is False
+
+
+def test_what_each_stage_consumed_and_made_is_attested_and_in_the_ledger(store: Store) -> None:
+    job = new_job("en")
+    sound = wav(b"only here")  # no other test's transcript of it lies in the cache
+    drop(store, job, {"call.m4a": sound})
+    summary = work(store, job, run_of(job))
+    signing.sign_gate(store, job.job_id)
+    (entry,) = summary["recordings"]
+    made = {kind: ref["sha256"] for kind, ref in entry["artefacts"].items()}
+    original = hashlib.sha256(sound).hexdigest()
+    keys = evidence.read_keys(get_settings().public_keys)
+    lines = store.read(layout.completed_key(job.job_id, "call_attestations.jsonl")).splitlines()
+    found = [evidence.read_attestation(line, keys) for line in lines]
+    assert [one["predicate"]["stage"] for one in found] == ["transcribe", "analyze", "report"]
+    transcribed, analysed, reported = found
+    assert transcribed["subject"] == [{"name": "call_transcript.json", "digest": {"sha256": made["transcript.json"]}}]
+    engine = json.loads(store.read(layout.completed_key(job.job_id, "call_transcript.json")))["engine"]
+    said = transcribed["predicate"]
+    assert said["models"] == engine["weights"]
+    assert said["models"]
+    assert said["parameters"].items() >= engine["parameters"].items()
+    assert (said["inputs"], said["device"], said["demo_key"]) == ({"recording": original}, engine["device"], True)
+    assert len(said["code"]["commit"]) == 40
+    assert said["code"]["lock_sha256"] == hashlib.sha256((ROOT / "requirements.txt").read_bytes()).hexdigest()
+    assert analysed["predicate"]["inputs"] == {"recording": original, "transcript.json": made["transcript.json"]}
+    assert {one["digest"]["sha256"] for one in reported["subject"]} == {made["report.pdf"], made["report.html"]}
+    with state.events_of(job.job_id) as events:
+        facts = [one.facts for one in events]
+    assert facts[-1]["to_state"] == "COMPLETED"
+    digests = {f"{stage}.dsse.json": hashlib.sha256(line).hexdigest()
+               for stage, line in zip(("transcribe", "analyze", "report"), lines, strict=True)}  # fmt: skip
+    assert facts[-1]["digests"] == made | {
+        "recording": original, "original": original, "report.dsse.json": digests["report.dsse.json"],
+    }  # fmt: skip
+    for to, name in (("FORENSIC_QUEUE", "transcribe.dsse.json"), ("REPORT_QUEUE", "analyze.dsse.json")):
+        (event,) = [one for one in facts if one["to_state"] == to]
+        assert event["digests"][name] == digests[name]
+        assert event["digests"]["working copy"] == original
+    assert facts[0]["reason"] == "received as 'call.m4a'"
+    assert len(list(store.list(f"completed/{job.job_id}/ledger_head_"))) == 1
+    assert state.unexplained(job.job_id) == []
+
+
+def test_without_a_key_nothing_is_claimed_and_off_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": QUIET})
+    monkeypatch.setenv("VOICEMAN_SIGNING_KEY", "/nowhere/key.pem")
+    get_settings.cache_clear()
+    with pytest.raises(MissingKeyError, match="nothing is signed without it"):
+        pipeline.claim_job(store, job, run_of(job))
+    assert [one.key for one in store.list(f"incoming/{job.job_id}/")] == [f"incoming/{job.job_id}/call.m4a"]
+    assert state.recordings_of(job.job_id) == {}
+    monkeypatch.setenv("VOICEMAN_SIGNING", "off")
+    get_settings.cache_clear()
+    summary = work(store, job, run_of(job))
+    assert summary["gate"] == "green"
+    assert "attestations.jsonl" not in summary["recordings"][0]["artefacts"]
+    with state.events_of(job.job_id) as events:  # the ledger goes on: only its heads and attestations need a key
+        assert evidence.check_chain(events, job.job_id).count > 5
+
+
+def test_others_conversation_waits_for_a_named_person(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = new_job("en")
+    case = f"case {job.job_id}"
+    stated = {"schema": "voiceman.intake/1", "case_number": case, "conversation": "others"}
+    drop(store, job, {"call.m4a": QUIET, "intake.json": json.dumps(stated).encode()})
+    for _ in range(2):
+        with pytest.raises(QuarantineError, match="conversation between others"):
+            pipeline.claim_job(store, job, run_of(job))
+    assert state.recordings_of(job.job_id) == {}
+    assert store.exists(f"incoming/{job.job_id}/call.m4a")
+    assert state.case_of(job.job_id) == case
+    known = state.intake_of(job.job_id)
+    assert known is not None
+    # a release is for what was stated then: other facts, another decision
+    state.release_job(job.job_id, "0" * 64, "kim", "wrong document", Actor("", 0, "kim"))
+    with pytest.raises(QuarantineError):
+        pipeline.claim_job(store, job, run_of(job))
+    state.release_job(job.job_id, known[1], "박검사", "영장 2026-1 확인", Actor("", 0, "./voiceman release (park)"))
+    assert work(store, job, run_of(job))["gate"] == "green"
+    with state.events_of(case) as events:
+        facts = [one.facts for one in events]
+    assert [(one["action"], one["recording"]) for one in facts][:5] == [
+        ("facts stated", None), ("quarantined", None), ("released", None), ("released", None), ("claimed", "call"),
+    ]  # fmt: skip
+    assert facts[3]["reason"] == "by 박검사: 영장 2026-1 확인"
+    assert {one["digests"]["intake.json"] for one in facts[:2] + facts[3:4]} == {known[1]}
+    assert store.sha256(layout.original_key(job.job_id, "intake.json")) == known[1]
+    assert pipeline.check_ledger(store, job.job_id).problems == []
+    other = new_job("en")
+    drop(store, other, {"call.m4a": QUIET, "intake.json": b"{broken"})
+    with pytest.raises(IntakeFactsError):
+        pipeline.claim_job(store, other, run_of(other))
+    drop(store, other, {"intake.json": json.dumps(stated).encode()})
+    monkeypatch.setenv("VOICEMAN_QUARANTINE", "false")
+    get_settings.cache_clear()
+    pipeline.claim_job(store, other, run_of(other))
+    third = new_job("en")
+    drop(store, third, {"call.m4a": QUIET})
+    monkeypatch.setenv("VOICEMAN_INTAKE_FACTS", "required")
+    get_settings.cache_clear()
+    with pytest.raises(IntakeFactsError, match="demands intake facts"):
+        pipeline.claim_job(store, third, run_of(third))
+
+
+def test_no_report_of_an_original_that_was_changed(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": QUIET})
+    run = run_of(job)
+    manifest = pipeline.claim_job(store, job, run)
+    (batch,) = pipeline.plan_run(store, manifest, run)
+    pipeline.transcribe_batch(store, batch, run)
+    pipeline.analyze_batch(store, batch, run)
+    store.client.put_object(Bucket=store.bucket, Key=layout.original_key(job.job_id, "call.m4a"), Body=OTHER)
+    assert pipeline.report_batch(store, batch, run) == 0
+    row = state.recordings_of(job.job_id)["call"]
+    assert (row.state, row.error_code) == (State.FAILED, "digest_mismatch")
+    assert "find out who changed it" in str(row.error_message)
+
+
+def test_a_recording_is_reproduced_byte_for_byte_and_another_model_is_named(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": SAMPLE})
+    work(store, job, run_of(job))
+    for kind in ("attestations.jsonl", "transcript.json", "forensic.json"):
+        store.download(layout.completed_key(job.job_id, f"call_{kind}"), tmp_path / f"call_{kind}")
+    recorded = reproduce.read_recorded(tmp_path)
+    assert reproduce.overrides(recorded)["VOICEMAN_BEAM_SIZE"] == "5"
+    found = reproduce.reproduce(recorded, SAMPLE)
+    assert found.environment == []
+    assert [(one.name, one.differs) for one in found.made] == [("transcript.json", []), ("forensic.json", [])]
+    assert found.same
+    assert [one.made_sha256 for one in found.made] == [
+        hashlib.sha256((tmp_path / f"call_{kind}").read_bytes()).hexdigest()
+        for kind in ("transcript.json", "forensic.json")
+    ]
+    with pytest.raises(DocumentError, match="is not the recording that was transcribed"):
+        reproduce.reproduce(recorded, tmp_path / "call_transcript.json")
+    # the same words by other settings are another document, and what made it so is named
+    monkeypatch.setenv("VOICEMAN_BEAM_SIZE", "1")
+    get_settings.cache_clear()
+    stt_facts.engine_info.cache_clear()
+    try:
+        other = reproduce.reproduce(recorded, SAMPLE)
+    finally:
+        stt_facts.engine_info.cache_clear()
+    assert "the engine's parameters.beam_size: 5 then, 1 here" in other.environment
+    assert not other.made[0].same
+    assert any("beam_size" in one for one in other.made[0].differs)
+    # a statement that nobody signed
+    lines = (tmp_path / "call_attestations.jsonl").read_bytes()
+    (tmp_path / "call_attestations.jsonl").write_bytes(lines.replace(b'"sig":"', b'"sig":"A', 1))
+    with pytest.raises(SignatureError):
+        reproduce.read_recorded(tmp_path)
 
 
 def test_a_second_run_does_nothing_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,9 +639,9 @@ def test_an_orphans_artefact_replaces_nothing(store: Store) -> None:
     recording = state.recordings_of(batch.job_id)["a"].recording
     orphan = replace(retry, actor=Actor(retry.run_id, 1, "test")).actor
     state.advance(recording, State.STT_PROCESSING, retry.actor)
-    stage_module.save(store, recording, "transcript.json", b"the retry's", "digest", actor=retry.actor)
+    kept.save(store, recording, "transcript.json", b"the retry's", "digest", actor=retry.actor)
     with pytest.raises(NotOwnerError):
-        stage_module.save(store, recording, "transcript.json", b"the orphan's", "digest", actor=orphan)
+        kept.save(store, recording, "transcript.json", b"the orphan's", "digest", actor=orphan)
     made = state.artefacts(batch.job_id, "a")["a"]["transcript.json"]
     with pytest.raises(NotOwnerError):  # also when it was taken over while the bytes were written
         state.save_artefact(recording, replace(made, settings_digest="other"), orphan)
@@ -608,7 +778,7 @@ def test_a_store_that_goes_away_fails_no_recording(store: Store, monkeypatch: py
     def away(*_: object, **__: object) -> None:
         raise StorageError("S3 could not be reached; check the store.")
 
-    monkeypatch.setattr(stage_module, "made_before", away)
+    monkeypatch.setattr(kept, "made_before", away)
     with pytest.raises(StorageError):
         pipeline.transcribe_batch(store, batch, run)
     row = state.recordings_of(job.job_id)["a"]
@@ -761,3 +931,19 @@ def test_what_describes_a_drop_is_never_overwritten(store: Store) -> None:
         pipeline.claim_job(store, job, run_of(job, number))
     kept = [store.read(item.key) for item in store.list(f"originals/{job.job_id}/intake")]
     assert sorted(kept) == [b'{"case": 1}', b'{"case": 2}']
+
+
+def test_the_gate_signs_the_end_of_the_ledger_when_it_is_red_too(store: Store) -> None:
+    from include.pipeline import tasks
+
+    job = new_job("en")
+    drop(store, job, {"call.m4a": b"no audio at all"})
+    run = run_of(job)
+    manifest = pipeline.claim_job(store, job, run)
+    for batch in pipeline.plan_run(store, manifest, run):
+        pipeline.transcribe_batch(store, batch, run)
+    summary = pipeline.summarize_job(store, pipeline.reconcile(store, manifest, run), run)
+    with pytest.raises(JobFailedError):
+        tasks.gate(manifest.model_dump(), summary.model_dump())
+    assert len(state.heads_of(job.job_id, None)) == 1
+    assert pipeline.check_ledger(store, job.job_id).problems == []

@@ -1,0 +1,130 @@
+"""A recording's files in the bucket: the working copy, artefacts written and read back, the original looked at."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include import state
+from include.errors import DigestMismatchError, MissingObjectError, NotOwnerError
+from include.settings import TEMPORARY
+from include.storage import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from include.manifest import ArtefactRef, Recording
+    from include.state import Actor
+    from include.storage import Store
+
+__all__ = ["check_held", "check_original", "made_before", "read_artefact", "save", "working_copy"]
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def working_copy(store: Store, recording: Recording) -> Iterator[Path]:
+    """The recording as a local file, its digest verified.
+
+    Raises:
+        DigestMismatchError: it is not what was claimed.
+    """
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
+        path = Path(folder) / "recording"
+        key = layout.processing_key(recording.job_id, recording.name)
+        try:
+            digest = store.download(key, path)
+        except MissingObjectError:
+            log.info("The working copy of %s is made again from the original.", recording.file_id)
+            store.copy(layout.original_key(recording.job_id, recording.name), key, sha256=recording.sha256)
+            digest = store.download(key, path)
+        if digest != recording.sha256:
+            raise DigestMismatchError(
+                f"The working copy {store.uri(key)} is not the recording that was claimed (SHA-256 {digest}); "
+                "its original lies untouched under originals/."
+            )
+        yield path
+
+
+def made_before(store: Store, recording: Recording, kind: str, digest: str) -> bool:
+    """True when the artefact of this kind was made with these settings and still verifies."""
+    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
+    if made is None or made.settings_digest != digest:
+        return False
+    key = store.key(made.ref.uri)
+    return store.exists(key) and store.sha256(key) == made.ref.sha256
+
+
+def check_held(recording: Recording, actor: Actor) -> None:
+    """Before anything is written for a recording: this try must be the one that has it.
+
+    Raises:
+        NotOwnerError: another run, or a later try of this task, has it.
+    """
+    row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
+    if not row.held_by(actor):
+        raise NotOwnerError(
+            f"{recording.file_id} of job {recording.job_id} was taken over from {actor.name} (try {actor.try_number})."
+        )
+
+
+def check_original(store: Store, recording: Recording) -> None:
+    """Before a report leaves the house: the original that it speaks of is still the one that was claimed.
+
+    Raises:
+        DigestMismatchError: its bytes were changed.
+        MissingObjectError: it is gone.
+    """
+    key = layout.original_key(recording.job_id, recording.name)
+    digest = store.sha256(key)
+    if digest != recording.sha256:
+        raise DigestMismatchError(
+            f"The original {store.uri(key)} is not what was claimed any more (SHA-256 {digest}); no report is made "
+            "of it: find out who changed it."
+        )
+
+
+def save(
+    store: Store,
+    recording: Recording,
+    kind: str,
+    data: bytes,
+    digest: str,
+    *,
+    actor: Actor,
+    hit: bool = False,
+    device_s: float | None = None,
+    note: str | None = None,
+) -> str:
+    """Write an artefact under ``processing/`` and remember it; see :class:`include.state.Artefact`.
+
+    Returns:
+        Its SHA-256.
+
+    Raises:
+        NotOwnerError: the actor doesn't have the recording any more.
+    """
+    check_held(recording, actor)
+    types = {"json": "application/json", "pdf": "application/pdf", "html": "text/html; charset=utf-8"}
+    key = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
+    ref = store.write(key, data, content_type=types[kind.rsplit(".", 1)[-1]])
+    state.save_artefact(recording, state.Artefact(kind, ref, digest, hit, device_s, note), actor)
+    return ref.sha256
+
+
+def read_artefact(store: Store, recording: Recording, kind: str) -> tuple[bytes, ArtefactRef]:
+    """An artefact that an earlier stage made, verified, and where it lies.
+
+    Raises:
+        MissingObjectError: there is none.
+        DigestMismatchError: it is not what was made.
+    """
+    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
+    if made is None:
+        raise MissingObjectError(
+            f"{recording.file_id} of job {recording.job_id} has no {kind} although its stage is done; drop it again."
+        )
+    return store.read(store.key(made.ref.uri), sha256=made.ref.sha256), made.ref

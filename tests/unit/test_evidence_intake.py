@@ -1,0 +1,72 @@
+"""Intake facts: nothing has to be stated, what is stated is kept, and one statement holds a job up."""
+
+import json
+
+import pytest
+
+from include import evidence
+from include.errors import IntakeFactsError
+from include.evidence import parse_intake
+
+
+def facts(**given: object) -> evidence.IntakeFacts:
+    return parse_intake(json.dumps({"schema": "voiceman.intake/1", **given}).encode(), "intake.json")
+
+
+def test_nothing_has_to_be_stated() -> None:
+    empty = facts()
+    assert empty.case_number is None
+    assert empty.needs_release(["a.m4a"]) == []
+    assert parse_intake(b"{}", "x") == empty
+    assert "case_number" in empty.not_stated(["a.m4a"])
+    assert "a.m4a: conversation" in empty.not_stated(["a.m4a"])
+
+
+def test_complete_facts_lack_nothing_and_no_copies_is_a_statement() -> None:
+    whole = facts(
+        case_number="2026-형제-12", requester="서울중앙지검", questions=["누가 무엇을 말했는가"], legal_basis="촉탁",
+        recorded_by="홍길동", conversation="own", device="SM-S921N", submitter="김형사, 2026-11-02", copies=[],
+    )  # fmt: skip
+    assert whole.not_stated(["a.m4a"]) == []
+
+
+@pytest.mark.parametrize("basis", [{"legal_basis": "영장 2026-1"}, {"consent_or_warrant": "both parties agreed"}])
+def test_others_conversation_without_a_basis_needs_a_person(basis: dict[str, str]) -> None:
+    assert facts(conversation="others").needs_release(["a", "b"]) == ["a", "b"]
+    assert facts(conversation="others", **basis).needs_release(["a"]) == []
+    assert facts(conversation="own").needs_release(["a"]) == []
+
+
+def test_one_recordings_own_facts_come_before_the_drops() -> None:
+    mixed = facts(
+        conversation="own", recorded_by="홍길동",
+        recordings={"b": {"conversation": "others"}, "c": {"conversation": "others", "consent_or_warrant": "영장"}},
+    )  # fmt: skip
+    assert mixed.needs_release(["a", "b", "c"]) == ["b"]
+    assert mixed.of("b").recorded_by == "홍길동"
+    assert mixed.of("c").consent_or_warrant == "영장"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"conversation": "maybe"}, {"case_number": ""}, {"case_number": "a\nb"}, {"requester": "x" * 5000},
+        {"unknown": 1}, {"copies": "none"}, {"schema": "voiceman.intake/2"}, {"device": "a\x00b"},
+        {"recordings": {"a": {"case_number": "1"}}},
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_is_refused_and_not_quoted(wrong: dict[str, object]) -> None:
+    with pytest.raises(IntakeFactsError, match="holds no intake facts") as caught:
+        facts(**wrong)
+    assert "x" * 100 not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"nonsense", b"[" * 100_000])
+def test_what_is_no_document_is_refused(data: bytes) -> None:
+    with pytest.raises(IntakeFactsError):
+        parse_intake(data, "intake.json")
+
+
+def test_a_large_document_is_not_parsed() -> None:
+    with pytest.raises(IntakeFactsError, match="larger than 1 MiB"):
+        parse_intake(b" " * (evidence.MAX_INTAKE_BYTES + 1), "intake.json")
