@@ -283,6 +283,22 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Ledger events {first} to {last} come after the last signed head: no signature covers them.",
         "원장 {first}~{last}번 기록은 마지막 서명 이후의 것으로, 서명으로 확인되지 않습니다.",
     ),
+    "against_ok": (
+        "Compared with {path}: {count} signed points of the same case, all alike.",
+        "{path}와(과) 대조: 같은 사건의 서명된 지점 {count}개가 모두 같습니다.",
+    ),
+    "against_bad": (
+        "{path} holds no signed heads of this case that can be verified, so nothing was compared.",
+        "{path}: 확인할 수 있는 이 사건의 서명된 머리 기록이 없어 대조하지 못했습니다.",
+    ),
+    "against_differs": (
+        "{path} says otherwise: it has another hash for event {seq} of this case. One of the two was rewritten.",
+        "{path}와(과) 다릅니다. 이 사건 {seq}번 기록의 해시가 서로 다르므로 둘 중 하나는 다시 쓰인 것입니다.",
+    ),
+    "against_short": (
+        "This is an older state, or its end was cut off: it ends at event {last}, {path} has event {seq}.",
+        "이전 상태이거나 끝이 잘렸습니다. {last}번에서 끝나지만 {path}에는 {seq}번이 있습니다.",
+    ),
     "ledger_manifest": (
         "The signed list of files names another end of the ledger than its head.",
         "서명된 파일 목록이 가리키는 원장의 끝이 머리 기록과 다릅니다.",
@@ -1039,16 +1055,30 @@ def _fits(report: Report, head: Head, events: Mapping[int, Event], *, whole: boo
     return True
 
 
+@dataclasses.dataclass(frozen=True)
+class Ledger:
+    """A ledger that holds."""
+
+    heads: list[Head]
+    events: dict[int, Event]
+    """By their number in the case."""
+
+    @property
+    def newest(self) -> dict[Scope, Head]:
+        """The newest head of each scope."""
+        return {head.scope: head for head in self.heads}
+
+
 def _check_ledger(
     report: Report, parts: Mapping[str, bytes], keys: Keys, case: str | None, *, whole: bool
-) -> list[Head] | None:
+) -> Ledger | None:
     """The ledger against its signed heads.
 
     Args:
         whole: a case's whole ledger (an export); else the chains of one recording and of its job (a bundle).
 
     Returns:
-        The newest head of each scope; None when something doesn't hold or is missing.
+        None when something doesn't hold or is missing.
     """
     absent = {"ledger_none": "ledger.jsonl" not in parts, "heads_none": not parts.get("heads.jsonl")}
     for code in (code for code, is_so in absent.items() if is_so):
@@ -1065,17 +1095,44 @@ def _check_ledger(
     fitting = [_fits(report, head, by_seq, whole=whole) for head in heads]  # all of them are told
     if not all(fitting):
         return None
-    newest = {head.scope: head for head in heads}
+    ledger = Ledger(heads, by_seq)
     ends: dict[Scope, Event] = {None: events[-1]} if whole and events else {event.scope: event for event in events}
     first, last = (events[0].seq, max(by_seq)) if events else (0, 0)
     report.ok("ledger_ok" if whole else "extract_ok", count=len(events), first=first, last=last)
     for scope, event in ends.items():
-        head = newest.get(scope)
+        head = ledger.newest.get(scope)
         if head is None or head.seq < event.seq:
             report.unverifiable("ledger_unsigned", first=head.seq + 1 if head else first, last=event.seq)
     latest = max(heads, key=lambda head: (head.at, head.seq))
     report.ok("heads_ok", count=len(heads), seq=latest.seq, at=latest.at.isoformat())
-    return list(newest.values())
+    return ledger
+
+
+def _check_against(report: Report, ledger: Ledger, earlier: Path, keys: Keys) -> None:
+    """Compare a ledger with one of the same case that was received at another time: the laboratory must not have told
+    two stories, and this one must not be an older state."""
+    scratch = Report()
+    parts = _parts_of(scratch, earlier) or {}
+    _take_enclosed_keys(scratch, keys, parts)
+    case = ledger.heads[-1].case
+    heads = _check_heads(scratch, parts.get("heads.jsonl", b""), keys, case, whole=False) if parts else None
+    if not heads:
+        report.unverifiable("against_bad", path=earlier)
+        return
+    known = {(head.scope, head.seq): head.hash for head in ledger.heads}
+    compared = 0
+    for head in heads:
+        event = ledger.events.get(head.seq)
+        here = event.hash if event else known.get((head.scope, head.seq))
+        if here is not None and here != head.hash:
+            report.altered("against_differs", seq=head.seq, path=earlier)
+            return
+        newest = ledger.newest.get(head.scope)
+        if newest is not None and newest.seq < head.seq:
+            report.altered("against_short", seq=head.seq, last=newest.seq, path=earlier)
+            return
+        compared += here is not None
+    report.add(Status.OK if compared else Status.NOTE, "against_ok", count=compared, path=earlier)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -1421,6 +1478,8 @@ class Options:
     """Certificates that are trusted, for PDF signatures and time-stamps."""
     recording: Path | None = None
     """A copy of the recording to compare."""
+    against: Path | None = None
+    """A bundle, export or heads.jsonl of the same case that was received at another time."""
 
 
 def _key_fingerprint(certificate: x509.Certificate) -> str:
@@ -1739,9 +1798,12 @@ def _check_bundle(report: Report, parts: Mapping[str, bytes], keys: Keys, option
     demo = manifest.demo or (keys.facts is not None and keyid in keys.facts and keys.facts[keyid].demo)
     _say_key(report, keys, keyid, demo=demo)
     _in_use(report, "manifest.dsse.json", keys, keyid, manifest.made_at)
-    heads = _check_ledger(report, good, keys, manifest.case, whole=False)
-    if heads is not None and (manifest.seq, manifest.hash) not in {(head.seq, head.hash) for head in heads}:
-        report.altered("ledger_manifest")
+    ledger = _check_ledger(report, good, keys, manifest.case, whole=False)
+    if ledger is not None:
+        if (manifest.seq, manifest.hash) not in {(head.seq, head.hash) for head in ledger.newest.values()}:
+            report.altered("ledger_manifest")
+        if options.against is not None:
+            _check_against(report, ledger, options.against, keys)
     _check_attestations(report, good, keys)
     _check_stamps(report, good, options)
     for name in sorted(good):
@@ -1750,19 +1812,21 @@ def _check_bundle(report: Report, parts: Mapping[str, bytes], keys: Keys, option
     _check_recording(report, manifest, options)
 
 
-def _check_export(report: Report, parts: Mapping[str, bytes], keys: Keys) -> None:
+def _check_export(report: Report, parts: Mapping[str, bytes], keys: Keys, options: Options) -> None:
     """A ledger export: the whole chain, its heads and keys, without a list of files."""
     _take_enclosed_keys(report, keys, parts)
-    heads = _check_ledger(report, parts, keys, None, whole=True)
-    if heads is None:
+    ledger = _check_ledger(report, parts, keys, None, whole=True)
+    if ledger is None:
         return
-    demo = {head.keyid for head in heads if head.demo}
+    if options.against is not None:
+        _check_against(report, ledger, options.against, keys)
+    demo = {head.keyid for head in ledger.heads if head.demo}
     if "keys/keys.json" in parts:
         try:  # nobody signed this list; it can only warn
             demo |= {keyid for keyid, facts in _read_key_facts(parts["keys/keys.json"]).items() if facts.demo}
         except PARSING as error:
             report.altered("envelope_form", name="keys/keys.json", why=error)
-    for keyid in dict.fromkeys(head.keyid for head in heads):
+    for keyid in dict.fromkeys(head.keyid for head in ledger.heads):
         _say_key(report, keys, keyid, demo=keyid in demo)
 
 
@@ -1774,6 +1838,17 @@ def _export_parts(path: Path) -> dict[str, bytes]:
         if one.is_file() and not one.is_symlink():
             parts[one.relative_to(path.parent).as_posix()] = one.read_bytes()
     return parts
+
+
+def _parts_of(report: Report, path: Path) -> dict[str, bytes] | None:
+    """The parts of a bundle or an export, or a file of heads alone."""
+    if path.is_dir():
+        return _read_folder(report, path)
+    if path.suffix.lower() == ".jsonl":
+        return {"heads.jsonl": path.read_bytes()} if path.name == "heads.jsonl" else _export_parts(path)
+    if path.stat().st_size > MAX_FILE:
+        return None
+    return _read_zip(report, path.read_bytes())
 
 
 def verify_path(path: Path, options: Options | None = None) -> Report:
@@ -1823,7 +1898,7 @@ def _verify(report: Report, path: Path, keys: Keys, options: Options) -> None:
         return
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
-        _check_export(report, _export_parts(path), keys)
+        _check_export(report, _export_parts(path), keys, options)
         return
     data = path.read_bytes()
     if data.startswith(b"PK") or suffix == ".zip":
@@ -1852,7 +1927,7 @@ def _check_parts(report: Report, path: Path, parts: Mapping[str, bytes], keys: K
     if parts.keys() & {"manifest.json", "manifest.dsse.json"}:
         _check_bundle(report, parts, keys, options)
     elif "ledger.jsonl" in parts:
-        _check_export(report, parts, keys)
+        _check_export(report, parts, keys, options)
     elif parts.keys() & set(_OWN_NAMES):
         report.missing("no_manifest")
     else:
@@ -1900,6 +1975,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--roots", type=Path, metavar="FILE", help="trusted certificates (PEM), for PDFs and time-stamps"
     )
     parser.add_argument("--recording", type=Path, metavar="FILE", help="a copy of the recording to compare")
+    parser.add_argument("--against", type=Path, metavar="PATH", help="a bundle or export of the case received earlier")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     return parser.parse_args(argv)
 
@@ -1918,7 +1994,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, RefusedError) as error:
         sys.stderr.write(f"verify: {shown(error)}\n")
         return 64
-    options = Options(frozenset(arguments.trust), tuple(keys), tuple(roots), arguments.recording)
+    options = Options(frozenset(arguments.trust), tuple(keys), tuple(roots), arguments.recording, arguments.against)
     report = verify_path(arguments.path, options)
     own = _sha256(Path(__file__).read_bytes())
     if arguments.json:

@@ -541,3 +541,36 @@ def test_every_sentence_exists_in_both_languages_with_the_same_values() -> None:
         assert re.search("[가-힣]", korean), code
     words = re.findall(r'"([a-z_]+)"', Path(verifier.__file__).read_text(encoding="utf-8"))
     assert {code for code in verifier._TEXTS if words.count(code) < 2} == set(), "sentences that nothing says"
+
+
+# ---- another copy of the same case ---------------------------------------------------------------------------------
+
+
+def test_an_older_state_is_found_beside_a_newer_one(tmp_path: Path) -> None:
+    full = laid_out(tmp_path / "full", EXPORT)
+    older = laid_out(tmp_path / "older", EXPORT)
+    events, heads = event_lines(), head_lines()
+    seq = json.loads(dsse.parse(heads[0].rstrip(b"\n")).payload)["seq"]
+    (older / "ledger.jsonl").write_bytes(b"".join(events[:seq]))
+    (older / "heads.jsonl").write_bytes(heads[0])
+    assert verify_path(older).exit_code == 0  # by itself it can't be told from the ledger of that day
+    beside = verify_path(older, Options(against=full))
+    assert codes(beside, Status.ALTERED) == {"against_short"}
+    assert verify_path(full, Options(against=older)).exit_code == 0
+    assert verify_path(full, Options(against=older / "heads.jsonl")).exit_code == 0
+
+
+def test_two_stories_of_a_case_are_found(tmp_path: Path) -> None:
+    other = sample_ledger(SIGNER, recordings=3)
+    told = Ledger(other.case, SIGNER)
+    told.append("job-1", None, "ledger began anew")
+    told.sign_head()
+    first = laid_out(tmp_path / "first", EXPORT)
+    second = laid_out(tmp_path / "second", EXPORT | {"ledger.jsonl": told.lines(), "heads.jsonl": told.head_lines()})
+    assert verify_path(second).exit_code == 0
+    assert codes(verify_path(first, Options(against=second)), Status.ALTERED) == {"against_differs"}
+    path = tmp_path / "b.zip"
+    path.write_bytes(BUNDLE)
+    assert verify_path(path, Options(against=tmp_path / "b.zip")).exit_code == 0
+    (tmp_path / "x.zip").write_bytes(b"PK")
+    assert codes(verify_path(path, Options(against=tmp_path / "x.zip")), Status.UNVERIFIABLE) == {"against_bad"}
