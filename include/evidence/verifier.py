@@ -385,6 +385,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "{name}: the certificate {subject} is not one that you trust.",
         "{name}: 인증서 {subject}은(는) 신뢰한다고 지정한 것이 아닙니다.",
     ),
+    "certificate_open": (
+        "{name}: the certificate of {issuer}, which issued that of {subject}, is not enclosed: give it with --roots, "
+        "else the latter can't be verified.",
+        "{name}: {subject}의 인증서를 발급한 {issuer}의 인증서가 들어 있지 않습니다. --roots로 지정해야 확인할 수 "
+        "있습니다.",
+    ),
     "certificate_demo": (
         "*** DEMONSTRATION CERTIFICATE: {subject}. The signature of {name} identifies nobody. ***",
         "*** 시연용 인증서: {subject}. {name}의 서명은 누구도 증명하지 않습니다. ***",
@@ -1320,9 +1326,11 @@ def _attributes(element: Der) -> dict[str, Der]:
 
 def _load(raw: bytes) -> x509.Certificate:
     try:
+        if _only(raw).children(0x30, 0x30, 0x03)[2].body[:1] != b"\0":
+            raise RefusedError("a signature with unused bits")  # which some readers pass over
         certificate = x509.load_der_x509_certificate(raw)
         certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType) as error:
+    except PARSING as error:
         raise RefusedError("an unreadable certificate") from error
     return certificate
 
@@ -1497,8 +1505,17 @@ def _trusts(options: Options, chain: Sequence[x509.Certificate]) -> bool:
     return any(one == root or _issued(one, root) for one in chain for root in options.roots)
 
 
-def _say_certificate(report: Report, name: str, chain: Sequence[x509.Certificate], options: Options) -> None:
+def _say_certificate(
+    report: Report, name: str, chain: Sequence[x509.Certificate], options: Options, *, alone: bool
+) -> None:
     subject = chain[0].subject.rfc4514_string()
+    top = chain[-1]
+    # The signer's own certificate is pinned by its digest in the signature; one above it by the next one's signature,
+    # which the topmost needs as well: its own, or that of a root that was given.
+    closed = len(chain) == 1 or _issued(top, top) or any(top == root or _issued(top, root) for root in options.roots)
+    if not closed:
+        report.add(Status.UNVERIFIABLE if alone else Status.NOTE, "certificate_open", name=name,
+                   subject=top.subject.rfc4514_string(), issuer=top.issuer.rfc4514_string())  # fmt: skip
     if _trusts(options, chain):
         report.ok("certificate_trusted", subject=subject)
     elif options.roots:
@@ -1577,12 +1594,14 @@ def _check_pdf(report: Report, name: str, data: bytes, options: Options, *, alon
     if max(second + last for _, _, second, last in ranges) != len(data) or len(ranges) > 16:
         report.altered("pdf_range", name=name)
         return
-    _say_pdf(report, name, found[-1], _claimed_time(covered), options)
+    _say_pdf(report, name, found[-1], _claimed_time(covered), options, alone=alone)
     if len({_fingerprint(signed.chain[0]) for signed in found}) > 1:
         report.unverifiable("pdf_several", name=name, count=len(found))
 
 
-def _say_pdf(report: Report, name: str, signed: Signed, claimed: datetime | None, options: Options) -> None:
+def _say_pdf(
+    report: Report, name: str, signed: Signed, claimed: datetime | None, options: Options, *, alone: bool
+) -> None:
     at = signed.stamp.at if signed.stamp else claimed
     told = at.isoformat() if at else "-"
     subject = signed.chain[0].subject.rfc4514_string()
@@ -1592,19 +1611,21 @@ def _say_pdf(report: Report, name: str, signed: Signed, claimed: datetime | None
             report.unverifiable(
                 "certificate_period", name=name, subject=certificate.subject.rfc4514_string(), at=told
             )  # fmt: skip
-    _say_certificate(report, name, signed.chain, options)
+    _say_certificate(report, name, signed.chain, options, alone=alone)
     if signed.stamp is not None:
-        _say_stamp(report, name, signed.stamp, "the signature", options)
+        _say_stamp(report, name, signed.stamp, "the signature", options, alone=alone)
 
 
-def _say_stamp(report: Report, name: str, stamp: Stamp, what: str, options: Options) -> None:
+def _say_stamp(report: Report, name: str, stamp: Stamp, what: str, options: Options, *, alone: bool) -> None:
     authority = stamp.chain[0].subject.rfc4514_string()
     report.ok("stamp_ok", name=name, at=stamp.at.isoformat(), authority=authority, policy=stamp.policy, what=what)
-    _say_certificate(report, name, stamp.chain, options)
+    _say_certificate(report, name, stamp.chain, options, alone=alone)
 
 
-PARSING = (RefusedError, ValueError, KeyError, IndexError, TypeError, x509.ExtensionNotFound, UnsupportedAlgorithm,
-            RecursionError)  # fmt: skip
+PARSING = (
+    RefusedError, ValueError, KeyError, IndexError, TypeError, RecursionError, UnsupportedAlgorithm,
+    x509.ExtensionNotFound, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType,
+)  # fmt: skip
 """What reading a hostile DER structure can raise."""
 
 
@@ -1653,7 +1674,7 @@ def _check_stamps(report: Report, parts: Mapping[str, bytes], options: Options) 
         if what is None:
             report.unverifiable("stamp_other", name=name)
             continue
-        _say_stamp(report, name, stamp, what, options)
+        _say_stamp(report, name, stamp, what, options, alone=False)
 
 
 # --------------------------------------------------------------------------------------------------------------------
