@@ -254,7 +254,8 @@ def issued(
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder().subject_name(subject).issuer_name(by[0].subject if by else subject)
-        .public_key(key.public_key()).serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=60)).not_valid_after(now + timedelta(days=days))
+        .public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=60)).not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
             x509.KeyUsage(True, True, False, False, False, True, False, False, False), critical=True
