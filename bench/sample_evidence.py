@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from include.evidence import PublicKey, dsse, key_id, keys_json
-from include.evidence.bundle import BundleFacts, Part, make_bundle
+from include.evidence.bundle import BundleFacts, Part, make_bundle, make_export
 
 START = datetime(2026, 11, 27, 3, 0, 0, 123456, tzinfo=UTC)
 HEAD = "application/vnd.voiceman.head+json"
@@ -181,8 +181,17 @@ def sample_bundle(
     )
 
 
+def signed_export(ledger: Ledger) -> bytes:
+    """A signed export of the whole ledger, as zip."""
+    last = ledger.events[-1]
+    return make_export(
+        ledger.case, ledger.lines(), ledger.head_lines(), end=(len(ledger.events), str(last["hash"])),
+        keys=[ledger.signer.public()], signer=ledger.signer, made_at=ledger.at,
+    )  # fmt: skip
+
+
 def sample_export(signer: MemorySigner, *, recordings: int = 3) -> dict[str, bytes]:
-    """A ledger export: path → contents."""
+    """A ledger export as loose files: path → contents."""
     ledger = sample_ledger(signer, recordings=recordings)
     return {
         "ledger.jsonl": ledger.lines(),

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from include.evidence.keys import PublicKey, Signer
 
-__all__ = ["BundleFacts", "Part", "make_bundle", "verifier_source"]
+__all__ = ["BundleFacts", "Part", "make_bundle", "make_export", "verifier_source"]
 
 BUNDLE_TYPE = verifier.BUNDLE_TYPE
 _TEXT = Path(__file__).resolve().parent / "templates" / "VERIFY.md"
@@ -97,53 +97,86 @@ def make_bundle(
         *ledger,
         *stamps,
         *(Part(f"attestations/{stage}.dsse.json", data, "attestation") for stage, data in attestations.items()),
-        *(Part(f"keys/{key.keyid}.pem", key.pem, "key") for key in known),
-        Part("keys/keys.json", keys_json(known), "keys"),
+    ]
+    told = {
+        "schema": "voiceman.bundle/1",
+        "case": facts.case,
+        "job": facts.job,
+        "file_id": facts.file_id,
+        "recording": {"name": facts.recording_name, "sha256": facts.recording_sha256, "size": facts.recording_size},
+        "ledger": {"seq": facts.ledger_seq, "hash": facts.ledger_hash},
+    }
+    return _packed(told, parts, keys=known, signer=signer, made_at=facts.made_at, what=f"The bundle of {facts.file_id}")
+
+
+def make_export(
+    case: str,
+    ledger: bytes,
+    heads: bytes,
+    *,
+    end: tuple[int, str],
+    keys: Iterable[PublicKey],
+    signer: Signer,
+    made_at: datetime,
+) -> bytes:
+    """Make and sign the export of a case's whole ledger: a zip like a bundle, without any recording's documents.
+
+    Loose files would do for the events, which the newest head proves; but only a signed list says how many heads there
+    were.
+
+    Args:
+        case: the case.
+        ledger: ``ledger.jsonl``, every event from the first on.
+        heads: ``heads.jsonl``, every head.
+        end: number and hash of the last event that a head of the whole case names.
+        keys: the public keys that signed anything in it.
+        signer: who signs the list of files.
+        made_at: when, with a zone.
+
+    Raises:
+        EvidenceError: the verifier refuses it: ledger and heads do not fit together.
+    """
+    parts = [Part("ledger.jsonl", ledger, "ledger"), Part("heads.jsonl", heads, "heads")]
+    told = {"schema": "voiceman.export/1", "case": case, "ledger": {"seq": end[0], "hash": end[1]}}
+    known = sorted(keys, key=lambda key: key.keyid)
+    return _packed(told, parts, keys=known, signer=signer, made_at=made_at, what=f"The ledger export of case {case}")
+
+
+def _packed(
+    told: dict[str, Any], parts: list[Part], *, keys: Sequence[PublicKey], signer: Signer, made_at: datetime, what: str
+) -> bytes:
+    """The signed zip of these parts, the keys, the verifier and its instructions."""
+    parts = [
+        *parts,
+        *(Part(f"keys/{key.keyid}.pem", key.pem, "key") for key in keys),
+        Part("keys/keys.json", keys_json(keys), "keys"),
         Part("verify.py", verifier_source(), "verifier"),
         Part("VERIFY.md", _instructions(signer), "instructions"),
     ]
     contents = {part.path: part.data for part in parts}
     if len(contents) < len(parts) or {"manifest.json", "manifest.dsse.json"} & set(contents):
-        raise EvidenceError(f"Two parts of the bundle of {facts.file_id} have the same path; give each its own.")
-    manifest = _manifest(facts, parts, demo=signer.demo)
+        raise EvidenceError(f"{what} has two parts of the same path; give each its own.")
+    told = told | {
+        "made_at": made_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "files": [
+            {
+                "path": part.path,
+                "sha256": hashlib.sha256(part.data).hexdigest(),
+                "size": len(part.data),
+                "role": part.role,
+            }
+            for part in sorted(parts, key=lambda part: part.path.encode())
+        ],
+        "demo_key": signer.demo,
+    }
+    manifest: bytes = rfc8785.dumps(told)
     contents["manifest.json"] = manifest
     contents["manifest.dsse.json"] = dsse.sign(manifest, BUNDLE_TYPE, signer).to_json()
     made = b"".join(verifier.packed_zip(contents.items()))
     report = verifier.verify_bytes(made, verifier.Options(trusted=frozenset({signer.keyid})))
     if report.verdict is not verifier.Status.OK:
         worst = next(line for line in report.lines if line.status is report.verdict)
-        raise EvidenceError(
-            f"The bundle of {facts.file_id} fails its own verification ({worst.text('en')}) and was not written."
-        )
-    return made
-
-
-def _manifest(facts: BundleFacts, parts: Iterable[Part], *, demo: bool) -> bytes:
-    made: bytes = rfc8785.dumps(
-        {
-            "schema": "voiceman.bundle/1",
-            "case": facts.case,
-            "job": facts.job,
-            "file_id": facts.file_id,
-            "recording": {
-                "name": facts.recording_name,
-                "sha256": facts.recording_sha256,
-                "size": facts.recording_size,
-            },
-            "made_at": facts.made_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "files": [
-                {
-                    "path": part.path,
-                    "sha256": hashlib.sha256(part.data).hexdigest(),
-                    "size": len(part.data),
-                    "role": part.role,
-                }
-                for part in sorted(parts, key=lambda part: part.path.encode())
-            ],
-            "ledger": {"seq": facts.ledger_seq, "hash": facts.ledger_hash},
-            "demo_key": demo,
-        }
-    )
+        raise EvidenceError(f"{what} fails its own verification ({worst.text('en')}) and was not written.")
     return made
 
 

@@ -225,6 +225,16 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "The list of files (manifest) is signed and unchanged: case {case}, recording {recording}, made {made_at}.",
         "파일 목록(manifest)의 서명이 유효하고 변경되지 않았습니다: 사건 {case}, 녹음 {recording}, 작성 {made_at}.",
     ),
+    "export_ok": (
+        "The list of files of this ledger export is signed and unchanged: case {case}, made {made_at}.",
+        "원장 내보내기의 파일 목록에 대한 서명이 유효하고 변경되지 않았습니다: 사건 {case}, 작성 {made_at}.",
+    ),
+    "heads_loose": (
+        "These are loose files: the events are proved by the newest head, but no signature says which heads there "
+        "should be. A signed export (zip) does.",
+        "낱개 파일입니다. 사건 기록은 마지막 머리 기록으로 증명되지만, 머리 기록이 모두 있는지는 서명으로 확인되지 "
+        "않습니다. 서명된 내보내기(zip)는 이것도 확인합니다.",
+    ),
     "manifest_differs": (
         "manifest.json is not the list of files that was signed; the signed one is used below.",
         "manifest.json이 서명된 파일 목록과 다릅니다. 아래에서는 서명된 목록을 사용합니다.",
@@ -1697,9 +1707,10 @@ class Manifest:
     """The signed list of files."""
 
     case: str
-    file_id: str
+    file_id: str | None
+    """None: no recording's bundle but the export of a case's whole ledger."""
     made_at: datetime
-    recording_sha256: str
+    recording_sha256: str | None
     files: tuple[Entry, ...]
     seq: int
     hash: str
@@ -1708,8 +1719,9 @@ class Manifest:
 
 def _manifest(payload: bytes) -> Manifest:
     found = _json(payload)
-    if not isinstance(found, dict) or found.get("schema") != "voiceman.bundle/1":
+    if not isinstance(found, dict) or found.get("schema") not in {"voiceman.bundle/1", "voiceman.export/1"}:
         raise RefusedError("another schema")
+    of_recording = found["schema"] == "voiceman.bundle/1"
     files = tuple(
         Entry(str(one["path"]), _hex64(one["sha256"]), _whole(one["size"]), str(one["role"])) for one in found["files"]
     )
@@ -1717,9 +1729,15 @@ def _manifest(payload: bytes) -> Manifest:
     if len(set(paths)) < len(paths) or len(paths) > MAX_FILES or any(unsafe_name(path) for path in paths):
         raise RefusedError("paths that are unsafe or named twice")
     return Manifest(
-        str(found["case"]), str(found["file_id"]), _instant(found["made_at"]), _hex64(found["recording"]["sha256"]),
-        files, _whole(found["ledger"]["seq"]), _hex64(found["ledger"]["hash"]), found["demo_key"] is not False,
-    )  # fmt: skip
+        str(found["case"]),
+        str(found["file_id"]) if of_recording else None,
+        _instant(found["made_at"]),
+        _hex64(found["recording"]["sha256"]) if of_recording else None,
+        files,
+        _whole(found["ledger"]["seq"]),
+        _hex64(found["ledger"]["hash"]),
+        found["demo_key"] is not False,
+    )
 
 
 def _signed_manifest(report: Report, parts: Mapping[str, bytes], keys: Keys) -> tuple[str, Manifest] | None:
@@ -1783,6 +1801,8 @@ def _check_attestations(report: Report, parts: Mapping[str, bytes], keys: Keys) 
 
 
 def _check_recording(report: Report, manifest: Manifest, options: Options) -> None:
+    if manifest.recording_sha256 is None:
+        return
     if options.recording is None:
         report.note("recording_hint", sha256=manifest.recording_sha256)
         return
@@ -1813,13 +1833,15 @@ def _check_bundle(report: Report, parts: Mapping[str, bytes], keys: Keys, option
         return
     if keys.facts is not None and keyid not in keys.facts:
         report.altered("key_purpose", name="manifest.dsse.json", keyid=keyid)
-    report.ok(
-        "manifest_ok", case=manifest.case, recording=manifest.file_id, made_at=manifest.made_at.isoformat()
-    )  # fmt: skip
+    whole, made_at = manifest.file_id is None, manifest.made_at.isoformat()
+    if whole:
+        report.ok("export_ok", case=manifest.case, made_at=made_at)
+    else:
+        report.ok("manifest_ok", case=manifest.case, recording=manifest.file_id, made_at=made_at)
     demo = manifest.demo or (keys.facts is not None and keyid in keys.facts and keys.facts[keyid].demo)
     _say_key(report, keys, keyid, demo=demo)
     _in_use(report, "manifest.dsse.json", keys, keyid, manifest.made_at)
-    ledger = _check_ledger(report, good, keys, manifest.case, whole=False)
+    ledger = _check_ledger(report, good, keys, manifest.case, whole=whole)
     if ledger is not None:
         if (manifest.seq, manifest.hash) not in {(head.seq, head.hash) for head in ledger.newest.values()}:
             report.altered("ledger_manifest")
@@ -1834,7 +1856,7 @@ def _check_bundle(report: Report, parts: Mapping[str, bytes], keys: Keys, option
 
 
 def _check_export(report: Report, parts: Mapping[str, bytes], keys: Keys, options: Options) -> None:
-    """A ledger export: the whole chain, its heads and keys, without a list of files."""
+    """A case's whole ledger as loose files: its heads prove the chain, but nothing says how many heads there were."""
     _take_enclosed_keys(report, keys, parts)
     ledger = _check_ledger(report, parts, keys, None, whole=True)
     if ledger is None:
@@ -1847,6 +1869,7 @@ def _check_export(report: Report, parts: Mapping[str, bytes], keys: Keys, option
             demo |= {keyid for keyid, facts in _read_key_facts(parts["keys/keys.json"]).items() if facts.demo}
         except PARSING as error:
             report.altered("envelope_form", name="keys/keys.json", why=error)
+    report.note("heads_loose")
     for keyid in dict.fromkeys(head.keyid for head in ledger.heads):
         _say_key(report, keys, keyid, demo=keyid in demo)
 

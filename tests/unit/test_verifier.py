@@ -28,10 +28,11 @@ from bench.sample_evidence import (
     sample_bundle,
     sample_export,
     sample_ledger,
+    signed_export,
 )
 from include.errors import EvidenceError
 from include.evidence import dsse, verifier
-from include.evidence.bundle import BundleFacts, Part, make_bundle
+from include.evidence.bundle import BundleFacts, Part, make_bundle, make_export
 from include.evidence.verifier import Options, Report, Status, packed_zip, unsafe_name, verify_bytes, verify_path
 
 SIGNER = MemorySigner(b"the laboratory")
@@ -481,6 +482,29 @@ def test_what_was_done_to_the_heads_is_found(
     tmp_path: Path, change: Callable[[list[bytes]], list[bytes]], exit_code: int
 ) -> None:
     assert export_of(tmp_path, heads_jsonl=b"".join(change(head_lines()))).exit_code == exit_code
+
+
+def test_a_signed_export_names_its_heads_too() -> None:
+    made = signed_export(sample_ledger(SIGNER))
+    report = verify_bytes(made, Options(trusted=frozenset({SIGNER.keyid})))
+    assert report.exit_code == 0
+    assert {"export_ok", "ledger_ok"} <= codes(report, Status.OK)
+    parts = unpacked(made)
+    lines = parts["heads.jsonl"].splitlines(keepends=True)
+    for changed in (lines[:-1], [lines[1], lines[0], *lines[2:]]):
+        found = verify_bytes(packed(parts | {"heads.jsonl": b"".join(changed)}))
+        assert "file_altered" in codes(found, Status.ALTERED)
+
+
+def test_a_ledger_that_does_not_fit_its_heads_is_not_exported() -> None:
+    ledger = sample_ledger(SIGNER)
+    end = (len(ledger.events), str(ledger.events[-1]["hash"]))
+    told = {"keys": [SIGNER.public()], "signer": SIGNER, "made_at": ledger.at}
+    cut = b"".join(ledger.lines().splitlines(keepends=True)[:-1])
+    with pytest.raises(EvidenceError, match="cut off"):
+        make_export(ledger.case, cut, ledger.head_lines(), end=end, **told)
+    with pytest.raises(EvidenceError, match="another end"):
+        make_export(ledger.case, ledger.lines(), ledger.head_lines(), end=(1, "0" * 64), **told)
 
 
 def test_an_extract_lacks_no_event_of_its_recording() -> None:
