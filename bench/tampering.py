@@ -14,8 +14,9 @@ code from 1 to 4, no crash), every untouched one accepted. What is changed:
 - pdf: bytes of a signed PDF alone, half of the time within its signature
 - stranger: the whole bundle signed anew with another key, for somebody who knows the lab's key (``--trust``)
 
-``--exports DIR`` judges exports of a real database besides, one folder each: those whose name begins with ``intact``
-must be accepted, the others refused.
+``--database N`` starts a PostgreSQL, has a superuser change the ledger's rows N times, and judges the exports besides
+(bench/tampering_database.py). ``--exports DIR`` judges exports that were made elsewhere, one folder each: those whose
+name begins with ``intact`` must be accepted, the others refused.
 """
 
 from __future__ import annotations
@@ -233,7 +234,17 @@ def database_exports(folder: Path) -> Iterator[Case]:
         yield Case(path.name, files, "database", "none" if path.name.startswith("intact") else "as superuser")
 
 
-def run(runs: int, seed: int, exports: Path | None = None, *, bundle_count: int = 100) -> dict[str, object]:
+def from_database(count: int, seed: int) -> Iterator[Case]:
+    """Exports of a PostgreSQL of its own, whose rows a superuser changed."""
+    from bench.tampering_database import database_changes
+
+    for name, files, against in database_changes(count, seed):
+        yield Case(name, files, "database", "none" if name.startswith("intact") else "as superuser", against=against)
+
+
+def run(
+    runs: int, seed: int, exports: Path | None = None, *, database: int = 0, bundle_count: int = 100
+) -> dict[str, object]:
     """All of it; what is returned goes to bench/results."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="voiceman-tampering-env-") as name:
@@ -252,7 +263,9 @@ def run(runs: int, seed: int, exports: Path | None = None, *, bundle_count: int 
         refused: dict[str, Counter[str]] = {}
         missed, rejected, accepted = [], [], 0
         cases = (tampered(n, chance, bundles, all_pdfs) for n in range(runs))
-        more = database_exports(exports) if exports else iter(())
+        more = chain(
+            database_exports(exports) if exports else iter(()), from_database(database, seed) if database else iter(())
+        )
         for case, code, codes in judged(python, verify, chain(cases, untouched(bundles, all_pdfs), more)):
             if case.operation == "none":
                 accepted += code == 0
@@ -282,8 +295,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--exports", type=Path, help="folder of ledger exports of a real database, one folder each")
+    parser.add_argument("--database", type=int, default=0, help="changes by a superuser of a PostgreSQL of its own")
     arguments = parser.parse_args()
-    found = run(arguments.runs, arguments.seed, arguments.exports)
+    found = run(arguments.runs, arguments.seed, arguments.exports, database=arguments.database)
     results = ROOT / "bench/results"
     results.mkdir(exist_ok=True)
     (results / "tampering.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
