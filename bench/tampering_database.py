@@ -146,10 +146,10 @@ def cut_with_its_heads(cursor: psycopg.Cursor[Any]) -> None:
 
 def database_changes(count: int, seed: int) -> Iterator[tuple[str, dict[str, bytes], dict[str, bytes]]]:
     """Name, export, and the copy received before for those that need one; the first is untouched."""
-    folder = Path(tempfile.mkdtemp(prefix="voiceman-tampering-key-"))
-    evidence.new_key(folder / "key.pem", folder / "public")
-    keys = evidence.read_keys(folder / "public")
-    with postgres():
+    with tempfile.TemporaryDirectory(prefix="voiceman-tampering-key-") as name, postgres():
+        folder = Path(name)
+        evidence.new_key(folder / "key.pem", folder / "public")
+        keys = evidence.read_keys(folder / "public")
         fill(evidence.FileSigner(folder / "key.pem"))
         chance = random.Random(seed)
         with superuser() as cursor:

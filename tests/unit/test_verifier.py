@@ -544,6 +544,22 @@ def test_the_file_runs_alone_and_imports_nothing_of_ours(tmp_path: Path) -> None
     assert roots - set(sys.stdlib_module_names) == {"cryptography"}
 
 
+def test_voiceman_verify_is_the_same_file(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from include.cli import app
+
+    path = tmp_path / "b.zip"
+    path.write_bytes(BUNDLE)
+    done = CliRunner().invoke(app, ["verify", str(path), "--lang", "ko", "--trust", SIGNER.keyid])
+    assert done.exit_code == 0
+    assert done.stdout == run(path, "--lang", "ko", "--trust", SIGNER.keyid).stdout
+    assert CliRunner().invoke(app, ["verify", str(path), "--trust", OTHER.keyid]).exit_code == 3
+    path.write_bytes(BUNDLE[:-1])
+    assert CliRunner().invoke(app, ["verify", str(path)]).exit_code == 1
+    assert CliRunner().invoke(app, ["verify", "--nonsense"]).exit_code == 64
+
+
 def test_a_wrong_command_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
     assert run().returncode == 64
     assert run(tmp_path, "--trust", "xyz").returncode == 64
