@@ -70,6 +70,8 @@ MAX_FILE = 1 << 30
 """Largest file read, bytes; also the largest sum of a bundle's files."""
 MAX_FILES = 4096
 """Most files of a bundle."""
+MAX_DIRECTORY = MAX_FILES * 512
+"""Largest directory of a zip file, bytes: it is read into memory before any entry is looked at."""
 MAX_RATIO = 200
 """Highest compression of a zip entry over 1 MiB. VoiceMan's own bundles are not compressed at all."""
 MAX_ENVELOPE = 16 << 20
@@ -593,7 +595,21 @@ class _Names:
         return True
 
 
+def _has_small_directory(data: bytes) -> bool:
+    """Whether the zip's directory, wherever a reader may look for its end, is no larger than a bundle's can be."""
+    tail = max(0, len(data) - 22 - 0xFFFF - 20)
+    for found in re.finditer(rb"PK\x05\x06", data[tail:]):
+        at = tail + found.start()
+        zip64 = data[max(at - 20, 0) : at].startswith(b"PK\x06\x07")
+        if at + 22 <= len(data) and (zip64 or struct.unpack_from("<I", data, at + 12)[0] > MAX_DIRECTORY):
+            return False
+    return True
+
+
 def _read_zip(report: Report, data: bytes) -> dict[str, bytes] | None:
+    if not _has_small_directory(data):
+        report.altered("too_many", limit=MAX_FILES)
+        return None
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()

@@ -240,6 +240,16 @@ def test_too_many_files_are_refused() -> None:
     assert codes(verify_bytes(data)) == {"too_many"}
 
 
+@pytest.mark.parametrize("comment", [b"", b"PK\x05\x06" + bytes(18), b"x" * 0xFFFF])
+def test_a_directory_of_millions_is_not_even_read(monkeypatch: pytest.MonkeyPatch, comment: bytes) -> None:
+    directory = (b"PK\x01\x02" + bytes(42)) * 60_000
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 60_000, 60_000, len(directory), 0, len(comment)) + comment
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert codes(verify_bytes(directory + end)) == {"too_many"}
+    zip64 = b"PK\x06\x07" + bytes(16) + end.replace(struct.pack("<I", len(directory)), b"\xff\xff\xff\xff")
+    assert codes(verify_bytes(b"x" * 100 + zip64)) == {"too_many"}
+
+
 def test_encrypted_entries_are_refused() -> None:
     data = bytearray(zipped("manifest.json"))
     data[6] |= 1
