@@ -1,7 +1,7 @@
 """Ledgers of a real PostgreSQL, changed by a superuser with all triggers off, exported as ``./voiceman ledger`` does.
 
-Half of the changes are clumsy (one row), half are an expert's: the chain behind the change computed anew, so that every
-hash, link and number is right. What a superuser can't do is sign.
+A third of the changes is clumsy (one row), the rest an expert's: the chain behind the change computed anew, so that
+every hash, link and number is right. What a superuser can't do is sign.
 """
 
 from __future__ import annotations
