@@ -78,6 +78,9 @@ bench-analysis: env ## CPU seconds and memory of an analysis: calls of 10 and 70
 bench-evidence: env ## what a link of the custody ledger, an attestation and a head cost; PostgreSQL alone is started
 	@PYTHONPATH=. $(PY) -W ignore -m bench.evidence $(ARGS)
 
+bench-tampering: env ## RUNS=1000 random changes of ledgers, bundles and PDFs; the verifier must refuse all (2 minutes)
+	@PYTHONPATH=. $(PY) -W ignore -m bench.tampering --runs $(if $(filter-out file,$(origin RUNS)),$(RUNS),1000) $(ARGS)
+
 bench-service: env ## files per hour: models loaded for each batch against the resident service
 	@PYTHONPATH=. $(PY) -W ignore bench/service.py $(ARGS)
 
@@ -94,4 +97,4 @@ samples: env ## make the sample calls again (needs flite)
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-service eval train samples schemas
+.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval train samples schemas

@@ -290,6 +290,26 @@ class Settings(BaseSettings):
     ui_url: str = "http://127.0.0.1:8080"
     """Where people reach the Airflow UI; used in links."""
 
+    pdf_certificate: str = ""
+    """The lab's certificate that signs reports (PAdES): a PEM file with its chain, or PKCS#12 (``.p12``, ``.pfx``).
+    None: reports carry no PDF signature, and say so."""
+
+    pdf_key: str = ""
+    """That certificate's private key, a PEM file that only its owner may read; not for PKCS#12."""
+
+    pdf_password: SecretStr = SecretStr("")
+    """Password of the PKCS#12 file or of the PEM key."""
+
+    tsa_url: str = Field("", pattern=r"^(https?://[^\s@]+)?$")
+    """A time-stamp authority (RFC 3161) that is asked over HTTP; none by default: then no outside time is recorded."""
+
+    tsa_roots: str = Field("", validate_default=True)
+    """PEM file with the root certificates of that authority, from the authority itself: its answers are verified
+    against them. Needed with ``tsa_url``."""
+
+    tsa_timeout_s: float = Field(20.0, gt=0)
+    """How long the time-stamp authority may take for one answer, seconds."""
+
     @field_validator("home", "model_dir", "lease_dir", "language_model", "keys_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -334,6 +354,13 @@ class Settings(BaseSettings):
     def _decided(cls, value: str, info: ValidationInfo) -> str:
         if "originals/" in parse_retention(info.data.get("retention_days", "")) and len(value.split()) < 3:
             raise ValueError("originals/ is in VOICEMAN_RETENTION_DAYS; say here who decided that, and why")
+        return value
+
+    @field_validator("tsa_roots")
+    @classmethod
+    def _stamps_can_be_checked(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("tsa_url") and not value:
+            raise ValueError("name the root certificates of the authority in VOICEMAN_TSA_URL, else nobody checks it")
         return value
 
     @field_validator("airflow_history_days")

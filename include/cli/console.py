@@ -11,7 +11,7 @@ from rich.console import Console
 
 from include.errors import DocumentError, ToolError
 
-__all__ = ["LanguageOption", "app", "check_target", "err", "out", "set_settings", "use_stack", "write"]
+__all__ = ["LanguageOption", "app", "check_target", "err", "out", "set_settings", "use_stack", "write", "write_bytes"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 err = Console(stderr=True)
@@ -60,10 +60,19 @@ def write(path: Path, text: str) -> None:
     Raises:
         ToolError: it can't be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        ToolError: it can't be written.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
         raise ToolError(f"{path} can't be written ({error.strerror}); free space or choose another path.") from error

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from include.cli.console import app, err, out, set_settings, use_stack, write
+from include.cli.console import app, err, out, set_settings, use_stack, write, write_bytes
 from include.errors import LedgerError
 
 __all__ = ["key_list", "key_new", "key_register", "ledger", "ledger_verify", "release", "reproduce"]
@@ -23,14 +23,18 @@ app.add_typer(key, name="key")
 @app.command()
 def ledger(
     case: Annotated[str, typer.Argument(help="A case number, or a job id.")],
-    to: Annotated[Path | None, typer.Option("--out", help="A folder: ledger.jsonl, heads.jsonl, keys/.")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="A folder, or NAME.zip for a signed export.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Check it, instead of printing it.")] = False,
 ) -> None:
     """Print a case's custody ledger as JSON lines, write it with its signed heads, or check it."""
     use_stack()
-    from include.pipeline import check_ledger, export_ledger
+    from include.pipeline import check_ledger, export_ledger, signed_export
     from include.storage import open_store
 
+    if to is not None and to.suffix == ".zip" and not check:
+        write_bytes(to, signed_export(case))
+        out.print(str(to), soft_wrap=True, markup=False, highlight=False)
+        return
     if not check:
         files = export_ledger(case)
         if to is None:

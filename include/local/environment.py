@@ -138,6 +138,7 @@ def stack_environment(layout: Layout, state: StackState, secrets: StackSecrets) 
         "VOICEMAN_UI_URL": url,
         "VOICEMAN_BUCKET": get_settings().bucket,
         "VOICEMAN_SIGNING_KEY": get_settings().signing_key or str(layout.demo_key),
+        "VOICEMAN_PDF_CERTIFICATE": get_settings().pdf_certificate or str(layout.demo_certificate),
         "PYANNOTE_METRICS_ENABLED": "0",  # pyannote reports usage otherwise
     }
     return connections | airflow | ours

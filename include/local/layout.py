@@ -90,6 +90,11 @@ class Layout:
         return self.home / "keys" / "demo.pem"
 
     @property
+    def demo_certificate(self) -> Path:
+        """The demo certificate that signs reports, with its key, mode 0600; its root is ``demo-root.pem`` beside it."""
+        return self.home / "keys" / "demo-pdf.pem"
+
+    @property
     def s3_config(self) -> Path:
         """SeaweedFS identities, mode 0600."""
         return self.home / "s3.json"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.errors import StackError
-from include.evidence import new_key
+from include.evidence import make_demo_certificate, new_key
 from include.local import airflow
 from include.local.environment import s3_endpoint, ui_url
 from include.local.layout import Layout, StackState, load_state, locked
@@ -66,7 +66,7 @@ def up(progress: Callable[[str], None] = lambda _: None, *, stores_only: bool = 
     with locked(layout):
         state = load_state(layout) or StackState()
         secrets = make_secrets(layout)
-        _ensure_demo_key(layout)
+        _ensure_demo_keys(layout)
         already_up = _all_healthy(layout, state, stores_only)
         if not already_up and not _heal(layout, state, progress, stores_only):
             _end_everything(layout, state)
@@ -102,11 +102,13 @@ def seal_ledger() -> None:
     run_as_superuser(state, load_secrets(layout), "voiceman", script)
 
 
-def _ensure_demo_key(layout: Layout) -> None:
-    """A key to sign with, unless one is configured: it is marked as a demo key wherever it shows."""
+def _ensure_demo_keys(layout: Layout) -> None:
+    """A key and a PDF certificate to sign with, unless they are configured: marked as a demo's wherever they show."""
     if not get_settings().signing_key and not layout.demo_key.exists():
         layout.demo_key.parent.mkdir(mode=0o700, exist_ok=True)
         new_key(layout.demo_key, layout.demo_key.parent / "public", demo=True)
+    if not get_settings().pdf_certificate:
+        make_demo_certificate(layout.demo_certificate.parent)
 
 
 def down(progress: Callable[[str], None] = lambda _: None) -> int:

@@ -6,7 +6,7 @@ them by name.
 
 from include.pipeline.claim import claim_job, load_manifest
 from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
-from include.pipeline.custody import LedgerReport, check_ledger, export_ledger, recording_extract
+from include.pipeline.custody import LedgerReport, check_ledger, export_ledger, recording_extract, signed_export
 from include.pipeline.devices import held_slots, hold, lease, register_host, slots
 from include.pipeline.failing import fail_recording
 from include.pipeline.housekeeping import keep_house
@@ -43,6 +43,7 @@ __all__ = [
     "register_host",
     "report_batch",
     "scaling_for",
+    "signed_export",
     "slots",
     "summarize_job",
     "task_run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import evidence, state
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from include.evidence import Signer
     from include.storage import Store
 
-__all__ = ["LedgerReport", "check_ledger", "export_ledger", "recording_extract"]
+__all__ = ["LedgerReport", "check_ledger", "export_ledger", "recording_extract", "signed_export"]
 
 
 @dataclass
@@ -135,3 +136,35 @@ def export_ledger(case: str) -> dict[str, bytes]:
         "heads.jsonl": b"".join(head + b"\n" for head in state.heads_of(case)),
         "keys/keys.json": evidence.keys_json(keys.values()),
     } | {f"keys/{key.keyid}.pem": key.pem for key in keys.values()}
+
+
+def signed_export(case: str) -> bytes:
+    """A case's ledger as one signed zip that ``./voiceman verify`` checks: its list names the heads, too.
+
+    A head of the whole case is signed first, so that nothing in it is without one.
+
+    Args:
+        case: the case, or the id of one of its jobs.
+
+    Raises:
+        LedgerError: there is no event of it.
+        MissingKeyError: there is no key that may sign.
+        EvidenceError: ledger and heads do not fit together; nothing is handed out.
+    """
+    from include.pipeline.signing import sign_head
+
+    settings = get_settings()
+    signer = evidence.load_signer(settings)
+    case = state.case_of(case) or case
+    sign_head(case, None, signer)
+    files = export_ledger(case)
+    last = evidence.parse_lines(files["ledger.jsonl"])[-1]
+    return evidence.make_export(
+        case,
+        files["ledger.jsonl"],
+        files["heads.jsonl"],
+        end=(last.seq, last.hash),
+        keys=evidence.read_keys(settings.public_keys).values(),
+        signer=signer,
+        made_at=datetime.now(UTC),
+    )

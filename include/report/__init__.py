@@ -4,6 +4,7 @@ Nothing is fetched while rendering, all text is escaped, and the same inputs giv
 """
 
 from include.report.facts import Language, ReportFacts
+from include.report.page import render_page
 from include.report.render import RenderedReport, render_report, write_report
 from include.report.settings_digest import report_settings_digest, report_versions
 
@@ -11,6 +12,7 @@ __all__ = [
     "Language",
     "RenderedReport",
     "ReportFacts",
+    "render_page",
     "render_report",
     "report_settings_digest",
     "report_versions",

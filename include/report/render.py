@@ -26,9 +26,11 @@ from include.report.view import build_view
 from include.stt import Transcript
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import jinja2
 
-__all__ = ["RenderedReport", "render_report", "write_report"]
+__all__ = ["RenderedReport", "html_to_pdf", "render_report", "template_environment", "write_report"]
 
 PDF_VARIANT = "pdf/a-3a"
 """PDF/A-3a: tagged, fonts embedded, made for keeping, may carry the JSON files. WeasyPrint can't claim UA-1 with it."""
@@ -44,7 +46,8 @@ class RenderedReport:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def template_environment() -> jinja2.Environment:
+    """The reports' Jinja2: everything printed is cleaned and escaped."""
     import jinja2
 
     env = jinja2.Environment(
@@ -75,7 +78,7 @@ def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, 
     check_agreement(transcript, analysis, facts)
     strings = load_strings(language)
     style = (PACKAGE / "templates" / "report.css").read_text(encoding="utf-8")
-    page = _environment().get_template("report.html.j2")
+    page = template_environment().get_template("report.html.j2")
     html = page.render(
         t=lambda key, /, **values: strings.say(key, **{name: _shown(value) for name, value in values.items()}),
         plain=strings,
@@ -113,10 +116,8 @@ def _refusing_fetcher() -> Any:
 
 
 def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFacts) -> bytes:
-    from weasyprint import HTML, Attachment
-    from weasyprint.urls import FatalURLFetchingError
+    from weasyprint import Attachment
 
-    logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # a line for each page otherwise
     made = datetime.fromisoformat(facts.generated_at)
     fetcher = _refusing_fetcher()
     attached = [
@@ -131,12 +132,31 @@ def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFac
         )
         for one in attachments_of(transcript, analysis, facts)
     ]
+    return html_to_pdf(html, what=f"report of {facts.file_id}", attachments=attached)
+
+
+def html_to_pdf(html: str, *, what: str, attachments: Sequence[object] = ()) -> bytes:
+    """A PDF/A-3a of a page that loads nothing.
+
+    Args:
+        html: the page.
+        what: its name, for the error.
+        attachments: WeasyPrint's.
+
+    Raises:
+        ToolError: the page tried to load something.
+    """
+    from weasyprint import HTML
+    from weasyprint.urls import FatalURLFetchingError
+
+    logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # a line for each page otherwise
     try:
-        pdf: bytes = HTML(string=html, url_fetcher=fetcher).write_pdf(pdf_variant=PDF_VARIANT, attachments=attached)
+        pdf: bytes = HTML(string=html, url_fetcher=_refusing_fetcher()).write_pdf(
+            pdf_variant=PDF_VARIANT, attachments=list(attachments)
+        )
     except FatalURLFetchingError as error:
         raise ToolError(
-            f"The report of {facts.file_id} tried to load something ({error}); this is a fault in its templates, "
-            "report it."
+            f"The {what} tried to load something ({error}); this is a fault in its templates, report it."
         ) from error
     return pdf
 

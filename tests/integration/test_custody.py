@@ -492,3 +492,26 @@ def test_a_database_from_before_gets_a_ledger_that_vouches_for_nothing_earlier(s
     assert [one["action"] for one in facts] == ["ledger began"] * 3 + ["state"]
     assert facts[1]["digests"] == {"recording": "a" * 64, "transcript.json": "b" * 64}
     assert "nothing before is vouched for" in facts[0]["reason"]
+
+
+def test_a_signed_export_is_judged_by_the_verifier_alone(recording: Recording, store: Store, tmp_path: Path) -> None:
+    case, path = recording.job_id, tmp_path / "case.zip"
+    state.advance(recording, CHAIN[0], ACTOR)
+    signing.sign_gate(store, case)
+    state.advance(recording, CHAIN[1], ACTOR)  # not under any head yet: the export signs one
+    done = voiceman("ledger", case, "--out", str(path))
+    assert done.returncode == 0, done.stderr
+    judged = voiceman("verify", str(path), "--lang", "en")
+    assert judged.returncode == 0, judged.stdout
+    assert "3 events (1 to 3)" in judged.stdout
+    assert "DEMONSTRATION KEY" in judged.stdout
+    path.write_bytes(path.read_bytes().replace(b"STT_QUEUE", b"STT_QVEUE"))
+    assert voiceman("verify", str(path)).returncode == 1
+
+
+def test_the_stack_has_a_demo_certificate_for_reports(stack: Path) -> None:
+    layout = Layout.current()
+    certificate = evidence.load_pdf_certificate(get_settings().model_copy(update={
+        "pdf_certificate": str(layout.demo_certificate)}))  # fmt: skip
+    assert certificate is not None
+    assert certificate.demo
