@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import track
 from rich.table import Table
 
 from include.cli.console import app, err, out, set_settings, use_stack, write, write_bytes
-from include.errors import LedgerError
+from include.errors import EvidenceError, LedgerError
 
-__all__ = ["key_list", "key_new", "key_register", "ledger", "ledger_verify", "release", "reproduce"]
+__all__ = ["bundle", "key_list", "key_new", "key_register", "ledger", "ledger_verify", "release", "reproduce"]
 
 key = typer.Typer(no_args_is_help=True, help="The keys that sign, and the register of their public halves.")
 app.add_typer(key, name="key")
@@ -63,6 +64,31 @@ def ledger(
     if found.problems:
         raise typer.Exit(1)
     out.print("Whole: no event was edited, removed, added or moved.", highlight=False)
+
+
+@app.command()
+def bundle(
+    job: Annotated[str, typer.Argument(help="Job id.")],
+    recordings: Annotated[list[str] | None, typer.Argument(help="Recordings; all completed ones when none.")] = None,
+    to: Annotated[Path, typer.Option("--out", help="Where the zips go.")] = Path(),
+) -> None:
+    """Write the evidence bundle of each completed recording: FILE_ID.zip, to be checked with `./voiceman verify`."""
+    use_stack()
+    from include import state
+    from include.manifest import State
+    from include.pipeline import recording_bundle
+    from include.storage import open_store
+
+    wanted = recordings or [
+        file_id for file_id, row in state.recordings_of(job).items() if row.state is State.COMPLETED
+    ]
+    if not wanted:
+        raise EvidenceError(f"The job {job} has no completed recording; see ./voiceman jobs.")
+    store = open_store()
+    for file_id in track(wanted, description="Bundles", console=err, transient=True):
+        path = to / f"{file_id}.zip"
+        write_bytes(path, recording_bundle(store, job, file_id))
+        out.print(str(path), soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()

@@ -4,6 +4,7 @@
 them by name.
 """
 
+from include.pipeline.bundling import recording_bundle
 from include.pipeline.claim import claim_job, load_manifest
 from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
 from include.pipeline.custody import LedgerReport, check_ledger, export_ledger, recording_extract, signed_export
@@ -39,6 +40,7 @@ __all__ = [
     "plan_run",
     "reconcile",
     "record_scaling",
+    "recording_bundle",
     "recording_extract",
     "register_host",
     "report_batch",
