@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["recording_bundle"]
 
 _ROLES = {"transcript.json": "transcript", "forensic.json": "analysis"}
-_EXPORTS = ("srt", "rttm")
 
 
 def recording_bundle(store: Store, job_id: str, file_id: str) -> bytes:
@@ -92,7 +91,8 @@ def _documents(store: Store, recording: Recording, authority: Authority | None) 
             transcript = stt.Transcript.model_validate_json(data)
             parts += [
                 Part(f"documents/transcript.{name}", stt.export(transcript, name).encode(), "transcript_export")
-                for name in _EXPORTS
+                for name in ("srt", "rttm")
+                if name != "rttm" or transcript.speakers.method != "none"  # no speakers, no turns
             ]
         if kind.endswith(".pdf"):
             signed = evidence.sign_pdf(data, certificate, authority)

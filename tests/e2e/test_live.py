@@ -4,8 +4,10 @@ import io
 import json
 import os
 import subprocess
+import sys
 import time
 import uuid
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,20 @@ def test_fetch_brings_everything(stack: Path, job: str, tmp_path: Path) -> None:
         "failed/notes.m4a",
     } <= names
     assert job in voiceman("jobs").stdout
+
+
+def test_a_bundle_is_verified_by_the_file_in_it_without_voiceman(stack: Path, job: str, tmp_path: Path) -> None:
+    run = voiceman("bundle", job, "threat", "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    with zipfile.ZipFile(tmp_path / "threat.zip") as bundle:
+        assert "documents/transcript.rttm" in bundle.namelist()
+        (tmp_path / "verify.py").write_bytes(bundle.read("verify.py"))
+        keyid = json.loads(bundle.read("manifest.dsse.json"))["signatures"][0]["keyid"]
+    command = [sys.executable, "-I", tmp_path / "verify.py", tmp_path / "threat.zip"]
+    alone = subprocess.run([*command, "--trust", keyid], capture_output=True, text=True, cwd=tmp_path)
+    assert alone.returncode == 0, alone.stdout
+    assert "demo" in alone.stdout.lower()
+    assert voiceman("verify", tmp_path / "threat.zip", "--trust", "0" * 64).returncode == 3, "another lab's key"
 
 
 def test_xcom_holds_references_and_labels_name_recordings(airflow: AirflowClient, store: Store, job: str) -> None:

@@ -38,9 +38,10 @@ def test_a_bundle_holds_what_was_made_and_its_own_verifier_accepts_it(store: Sto
             "manifest.json", "manifest.dsse.json", "ledger.jsonl", "heads.jsonl", "verify.py", "VERIFY.md",
             "attestations/transcribe.dsse.json", "attestations/analyze.dsse.json", "attestations/report.dsse.json",
             "documents/report.pdf", "documents/report.signed.pdf", "documents/report.html", "documents/transcript.json",
-            "documents/forensic.json", "documents/transcript.rttm", "documents/transcript.srt",
+            "documents/forensic.json", "documents/transcript.srt",
             "documents/certificate.fre902.en.pdf", "documents/certificate.hash.ko.pdf",
         }  # fmt: skip
+        assert "documents/transcript.rttm" not in names  # nobody spoke
         manifest = json.loads(bundle.read("manifest.json"))
         assert manifest["recording"]["sha256"] == hashlib.sha256(QUIET).hexdigest()
         assert manifest["demo_key"] is True

@@ -926,11 +926,14 @@ def test_names_of_our_own_files_are_refused(store: Store) -> None:
 
 def test_what_describes_a_drop_is_never_overwritten(store: Store) -> None:
     job = new_job("en")
-    for number, content in enumerate((b'{"case": 1}', b'{"case": 2}', b'{"case": 2}'), start=1):
+    first, second = (
+        json.dumps({"schema": "voiceman.intake/1", "requester": name}).encode() for name in ("one", "other")
+    )
+    for number, content in enumerate((first, second, second), start=1):
         drop(store, job, {"a.m4a": SAMPLE, "intake.json": content})
         pipeline.claim_job(store, job, run_of(job, number))
     kept = [store.read(item.key) for item in store.list(f"originals/{job.job_id}/intake")]
-    assert sorted(kept) == [b'{"case": 1}', b'{"case": 2}']
+    assert sorted(kept) == [first, second]
 
 
 def test_the_gate_signs_the_end_of_the_ledger_when_it_is_red_too(store: Store) -> None:

@@ -82,7 +82,7 @@ def test_gaps_are_found_wherever_they_stand_and_merged_by_speaker() -> None:
                 "speech_rate", "jitter_local", "shimmer_local", "hnr_db", "formant1_hz", "formant2_hz", "formant3_hz",
                 "pauses_per_minute", "pause_median_s",
             )),
-        "transcript.recording.fingerprint", "transcript.mixed_language",
+        "transcript.recording.fingerprint", "transcript.mixed_language", "analysis.case_signals",
     }  # fmt: skip
     assert set(found) == expected
     assert found["analysis.acoustics.speech_rate"].speakers == ("channel-1", "channel-2")
