@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from include.storage import Store
 
 __all__ = ["recording_bundle"]
+
+log = logging.getLogger(__name__)
 
 _ROLES = {"transcript.json": "transcript", "forensic.json": "analysis"}
 
@@ -113,8 +116,9 @@ def _drafts(
     copies = [CopyFact(role="original", place="as received", size=recording.size_bytes, sha256=recording.sha256)]
     try:
         check_original(store, recording)
-    except MissingObjectError:
-        pass  # gone by the lab's own retention policy, which is an event in the ledger: the draft leaves that line out
+    except MissingObjectError as error:
+        # gone by the lab's own retention policy, which is an event in the ledger: the draft has no line for it
+        log.warning("The drafts of %s name no preservation copy: %s", recording.file_id, error)
     else:
         copies.append(
             CopyFact(
