@@ -84,10 +84,10 @@ def bundle(
     ]
     if not wanted:
         raise EvidenceError(f"The job {job} has no completed recording; see ./voiceman jobs.")
-    store = open_store()
+    store, by = open_store(), f"./voiceman bundle ({getpass.getuser()})"
     for file_id in track(wanted, description="Bundles", console=err, transient=True):
         path = to / f"{file_id}.zip"
-        write_bytes(path, recording_bundle(store, job, file_id))
+        write_bytes(path, recording_bundle(store, job, file_id, by=by))
         out.print(str(path), soft_wrap=True, markup=False, highlight=False)
 
 

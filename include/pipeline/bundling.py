@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _ROLES = {"transcript.json": "transcript", "forensic.json": "analysis"}
 
 
-def recording_bundle(store: Store, job_id: str, file_id: str) -> bytes:
+def recording_bundle(store: Store, job_id: str, file_id: str, *, by: str) -> bytes:
     """Make ``{file_id}.zip``: results, attestations, ledger extract, keys, drafts, and the verifier.
 
     The documents are the artefacts byte for byte, as the stages attested them. With a PDF certificate each report lies
@@ -38,6 +38,7 @@ def recording_bundle(store: Store, job_id: str, file_id: str) -> bytes:
         store: the bucket.
         job_id: the job.
         file_id: the recording; it must be COMPLETED.
+        by: who asks for it: an event of the recording, which is in the bundle, too.
 
     Raises:
         DigestMismatchError: the original or a result was changed.
@@ -54,6 +55,7 @@ def recording_bundle(store: Store, job_id: str, file_id: str) -> bytes:
     recording, now = row.recording, datetime.now(UTC)
     authority = evidence.time_stamp_authority(settings)
     documents = _documents(store, recording, authority)
+    state.note(job_id, file_id, state.Note("bundled", "an evidence bundle is being made"), state.Actor("", 0, by))
     lines, heads = recording_extract(job_id, file_id, signer)
     own = [event for event in evidence.parse_lines(lines) if event.scope == (job_id, file_id)]
     stamp = evidence.obtain(heads.splitlines()[-1], authority)

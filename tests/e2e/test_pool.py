@@ -18,7 +18,7 @@ from include.errors import ToolError
 from include.pipeline import airflow_admin, watch
 from include.pipeline.devices import register_host
 from include.settings import ROOT
-from include.state import Device
+from tests.integration.test_devices import gpus
 
 pytestmark = pytest.mark.e2e
 
@@ -57,10 +57,6 @@ def no_devices(quiet: None) -> Iterator[None]:
         cursor.execute("DELETE FROM voiceman.device")
     register_host()
     watch.resize_pool()
-
-
-def gpus(*names: str) -> list[Device]:
-    return [Device(name, "gpu", "NVIDIA H100 80GB HBM3", 85 << 30) for name in names]
 
 
 def pool() -> tuple[int, str]:

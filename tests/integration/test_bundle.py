@@ -27,7 +27,7 @@ def test_a_bundle_holds_what_was_made_and_its_own_verifier_accepts_it(store: Sto
     job = new_job()
     drop(store, job, {"통화 1.m4a": QUIET, "bad.m4a": b"not audio"})
     work(store, job, run_of(job))
-    made = pipeline.recording_bundle(store, job.job_id, "통화 1")
+    made = pipeline.recording_bundle(store, job.job_id, "통화 1", by="test")
     signer = evidence.load_signer(get_settings())
     trusted = evidence.VerifyOptions(trusted=frozenset({signer.keyid}))
     report = evidence.verify_bytes(made, trusted)
@@ -41,6 +41,8 @@ def test_a_bundle_holds_what_was_made_and_its_own_verifier_accepts_it(store: Sto
             "documents/forensic.json", "documents/transcript.srt",
             "documents/certificate.fre902.en.pdf", "documents/certificate.hash.ko.pdf",
         }  # fmt: skip
+        events = [json.loads(json.loads(line)["body"]) for line in bundle.read("ledger.jsonl").splitlines()]
+        assert [(one["action"], one["actor"]) for one in events if one["action"] == "bundled"] == [("bundled", "test")]
         assert "documents/transcript.rttm" not in names  # nobody spoke
         manifest = json.loads(bundle.read("manifest.json"))
         assert manifest["recording"]["sha256"] == hashlib.sha256(QUIET).hexdigest()
@@ -58,6 +60,6 @@ def test_a_bundle_holds_what_was_made_and_its_own_verifier_accepts_it(store: Sto
     changed = made[:at] + bytes([made[at] ^ 1]) + made[at + 1 :]
     assert evidence.verify_bytes(changed, trusted).exit_code == 1
     with pytest.raises(EvidenceError, match="is FAILED, not COMPLETED"):
-        pipeline.recording_bundle(store, job.job_id, "bad")
+        pipeline.recording_bundle(store, job.job_id, "bad", by="test")
     with pytest.raises(EvidenceError, match="is not known"):
-        pipeline.recording_bundle(store, job.job_id, "never")
+        pipeline.recording_bundle(store, job.job_id, "never", by="test")
