@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from include.settings import get_settings
+from include.settings import Settings, get_settings
 from include.stt.aligner import aligner_weights
 from include.stt.decoding import parameters as decoding_parameters
 from include.stt.diarization import diarizer_facts
@@ -26,7 +26,6 @@ _CODE_VERSION = "6"
 """Raised whenever this package changes what a transcript says."""
 
 
-@cache
 def engine_info(model: str | None = None) -> Engine:
     """The engine as configured, with its settings digest; loads no model.
 
@@ -36,8 +35,13 @@ def engine_info(model: str | None = None) -> Engine:
     Raises:
         ModelError: weights are missing or not what they should be.
     """
-    settings, device = get_settings(), resolve_device()
-    model = model or settings.whisper_model
+    settings = get_settings()
+    return _info(model or settings.whisper_model, resolve_device(), settings)
+
+
+@cache
+def _info(model: str, device: str, settings: Settings) -> Engine:
+    """As above; the settings are part of the key, so that no answer outlives the settings it was made of."""
     diarizer = diarizer_facts()
     parameters: dict[str, Any] = {
         "code": _CODE_VERSION,

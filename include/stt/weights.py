@@ -145,14 +145,17 @@ def vad_weights(method: str) -> Path:
     return path
 
 
-@cache
 def weights_digests(model: str) -> dict[str, str]:
     """SHA-256 by file of the weights, vocabulary and configuration of a model (read once a process).
 
     Raises:
         ModelError: a weight is missing or not what it should be.
     """
-    path = Path(model_path(model))
+    return dict(_digests(Path(model_path(model)), get_settings().vad))
+
+
+@cache
+def _digests(path: Path, vad: str) -> dict[str, str]:
     found = {f"whisper/{path.name}/{name}": file_sha256(path / name) for name in _PARTS_USED if (path / name).is_file()}
-    detector = vad_weights(get_settings().vad)
-    return found | {f"vad/{get_settings().vad}/{detector.name}": file_sha256(detector)}
+    detector = vad_weights(vad)
+    return found | {f"vad/{vad}/{detector.name}": file_sha256(detector)}

@@ -36,8 +36,6 @@ from include.pipeline.redo import NOTHING, Redoing
 from include.settings import ROOT, get_settings
 from include.state import Actor
 from include.storage import Store, layout
-from include.stt import facts as stt_facts
-from include.stt.weights import weights_digests
 
 pytestmark = pytest.mark.integration
 
@@ -356,11 +354,7 @@ def test_a_recording_is_reproduced_byte_for_byte_and_another_model_is_named(
     # the same words by other settings are another document, and what made it so is named
     monkeypatch.setenv("VOICEMAN_BEAM_SIZE", "1")
     get_settings.cache_clear()
-    stt_facts.engine_info.cache_clear()
-    try:
-        other = reproduce.reproduce(recorded, SAMPLE)
-    finally:
-        stt_facts.engine_info.cache_clear()
+    other = reproduce.reproduce(recorded, SAMPLE)
     assert "the engine's parameters.beam_size: 5 then, 1 here" in other.environment
     assert not other.made[0].same
     assert any("beam_size" in one for one in other.made[0].differs)
@@ -506,8 +500,6 @@ def test_a_failed_recording_dropped_again_is_taken_up(store: Store, monkeypatch:
     with monkeypatch.context() as broken:
         broken.setenv("VOICEMAN_MODEL_DIR", "/nonexistent")
         get_settings.cache_clear()
-        stt.engine_info.cache_clear()
-        weights_digests.cache_clear()
         summary = work(store, job, run_of(job))
     get_settings.cache_clear()
     assert states(summary) == {"call": "FAILED:model"}

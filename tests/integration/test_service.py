@@ -241,16 +241,12 @@ def test_a_full_queue_says_so_and_the_client_comes_back(client: Service, clip: P
 def test_another_engine_is_never_used_silently(
     client: Service, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
 ) -> None:
-    from include.stt import facts
-
     monkeypatch.setenv(name, value)
     get_settings.cache_clear()
-    facts.engine_info.cache_clear()
     served = RemoteTranscriber(1)
     with pytest.raises(ServiceError, match=told):
         served.transcribe(CALL)
     served.close()
-    facts.engine_info.cache_clear()
 
 
 def test_nothing_listens_beyond_this_machine(service: Service) -> None:
