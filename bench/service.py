@@ -100,14 +100,16 @@ def main() -> None:
         batches = [files[at : at + asked.batch] for at in range(0, len(files), asked.batch)]
         cold_environment = os.environ | {"PYTHONPATH": str(ROOT), "VOICEMAN_STT_URL": ""}
         for number in range(asked.rounds):
+            print(f"round {number + 1}: {asked.calls} calls of {SECONDS} s in {len(batches)} batches", flush=True)
             cold, texts = run_batches(batches, cold_environment)
+            per_hour = 3600 * asked.calls
+            print(f"  cold, a process and models a batch  {cold:7.1f} s  {per_hour / cold:6.0f} files/h", flush=True)
             ready, warm, served = with_service(batches, folder / f"home-{number}", asked.replicas)
-            rate = [asked.calls / seconds * 3600 for seconds in (cold, warm)]
-            print(f"round {number + 1}: {asked.calls} calls of {SECONDS} s in {len(batches)} batches")
-            print(f"  cold, a process and models a batch  {cold:7.1f} s  {rate[0]:6.0f} files/h")
-            print(f"  resident service                    {warm:7.1f} s  {rate[1]:6.0f} files/h  (start {ready:.1f} s)")
             print(
-                f"  resident / cold                     {rate[1] / rate[0]:7.2f}    texts equal: {served == texts}",
+                f"  resident service                    {warm:7.1f} s  {per_hour / warm:6.0f} files/h  ({ready:.1f} s start)"
+            )
+            print(
+                f"  resident / cold                     {cold / warm:7.2f}    texts equal: {served == texts}",
                 flush=True,
             )
 
