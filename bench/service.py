@@ -106,7 +106,7 @@ def main() -> None:
             print(f"  cold, a process and models a batch  {cold:7.1f} s  {per_hour / cold:6.0f} files/h", flush=True)
             ready, warm, served = with_service(batches, folder / f"home-{number}", asked.replicas)
             print(
-                f"  resident service                    {warm:7.1f} s  {per_hour / warm:6.0f} files/h  ({ready:.1f} s start)"
+                f"  resident service                    {warm:7.1f} s  {per_hour / warm:6.0f} files/h  (+{ready:.1f} s)"
             )
             print(
                 f"  resident / cold                     {cold / warm:7.2f}    texts equal: {served == texts}",
