@@ -10,9 +10,9 @@ from include.submission import client
 from tests.conftest import stack_of_its_own, talk_to
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack_home(models: Path) -> Iterator[Path]:
-    """PostgreSQL, S3 and Airflow."""
+    """PostgreSQL, S3 and Airflow, until the last test of this folder: idle they would take a third of a core."""
     with stack_of_its_own(models) as home:
         yield home
 
