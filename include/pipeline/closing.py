@@ -16,8 +16,6 @@ from include.manifest import ArtefactRef, State
 from include.pipeline.advice import advice
 from include.pipeline.claim import load_manifest
 from include.pipeline.failing import fail_recording
-from include.pipeline.notifying import notify_end
-from include.pipeline.summary import summarize_job
 
 if TYPE_CHECKING:
     from include.manifest import Manifest
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from include.state import RecordingState
     from include.storage import Store
 
-__all__ = ["judge", "notify_end", "reconcile", "summarize_job"]
+__all__ = ["judge", "reconcile"]
 
 log = logging.getLogger(__name__)
 

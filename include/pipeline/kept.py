@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 from include import state
 from include.errors import DigestMismatchError, MissingObjectError, NotOwnerError
+from include.manifest import ArtefactRef
 from include.settings import TEMPORARY
 from include.storage import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.manifest import ArtefactRef, Recording
+    from include.manifest import Recording
     from include.state import Actor
     from include.storage import Store
 
-__all__ = ["check_held", "check_original", "made_before", "read_artefact", "save", "working_copy"]
+__all__ = ["check_held", "check_original", "keep_results", "made_before", "read_artefact", "save", "working_copy"]
 
 log = logging.getLogger(__name__)
 
@@ -128,3 +129,20 @@ def read_artefact(store: Store, recording: Recording, kind: str) -> tuple[bytes,
             f"{recording.file_id} of job {recording.job_id} has no {kind} although its stage is done; drop it again."
         )
     return store.read(store.key(made.ref.uri), sha256=made.ref.sha256), made.ref
+
+
+def keep_results(store: Store, recording: Recording) -> None:
+    """Put a finished recording's results where newer ones don't replace them; they stay in ``completed/``, too."""
+    for kind, made in state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).items():
+        source = store.key(made.ref.uri)
+        if not source.startswith("completed/"):
+            continue
+        target = layout.superseded_key(recording.job_id, recording.file_id, kind, made.ref.sha256)
+        try:
+            if not store.exists(target):
+                store.copy(source, target, sha256=made.ref.sha256)
+        except MissingObjectError:
+            log.warning("%s is gone (retention?); there is nothing to put aside", store.uri(source))
+            continue
+        ref = ArtefactRef(uri=store.uri(target), sha256=made.ref.sha256)
+        state.keep_replaced(recording, state.Artefact(kind, ref, made.settings_digest, made.cache_hit))

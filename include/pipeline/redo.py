@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from include import state
 from include.errors import DigestMismatchError
 from include.manifest import Redo, State
-from include.pipeline.engines import get_engines
-from include.pipeline.stages import keep_results
+from include.pipeline.kept import keep_results
 from include.storage import layout
 
 if TYPE_CHECKING:
@@ -95,6 +94,8 @@ def outdated(made: dict[str, Artefact]) -> bool:
     Args:
         made: the recording's artefacts by kind.
     """
+    from include.pipeline.engines import get_engines  # the analysis comes with it: only where it is needed
+
     engines = get_engines()
     today = {"forensic.json": engines.analysis_digest(), "report.pdf": engines.report_digest()}
     return any(kind not in made or not made[kind].settings_digest.startswith(digest) for kind, digest in today.items())

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from include.pipeline.taskrun import TaskRun
     from include.storage import Store
 
-__all__ = ["analyze_batch", "keep_results", "report_batch", "transcribe_batch"]
+__all__ = ["analyze_batch", "report_batch", "transcribe_batch"]
 
 log = logging.getLogger(__name__)
 
@@ -247,20 +247,3 @@ def _copy_once(store: Store, source: str, target: str, sha256: str) -> None:
     except MissingObjectError:
         if not store.exists(target) or store.sha256(target) != sha256:
             raise
-
-
-def keep_results(store: Store, recording: Recording) -> None:
-    """Put a finished recording's results where newer ones don't replace them; they stay in ``completed/``, too."""
-    for kind, made in state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).items():
-        source = store.key(made.ref.uri)
-        if not source.startswith("completed/"):
-            continue
-        target = layout.superseded_key(recording.job_id, recording.file_id, kind, made.ref.sha256)
-        try:
-            if not store.exists(target):
-                store.copy(source, target, sha256=made.ref.sha256)
-        except MissingObjectError:
-            log.warning("%s is gone (retention?); there is nothing to put aside", store.uri(source))
-            continue
-        ref = ArtefactRef(uri=store.uri(target), sha256=made.ref.sha256)
-        state.keep_replaced(recording, state.Artefact(kind, ref, made.settings_digest, made.cache_hit))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from include import __version__, forensic, state, stt
+from include import __version__, state, stt
 from include.errors import DocumentError, StorageError
 from include.job_summary import (
     Failure,
@@ -27,7 +27,6 @@ from include.job_summary import (
 )
 from include.manifest import ArtefactRef, Manifest, State
 from include.pipeline.advice import advice
-from include.pipeline.course import write_course
 from include.storage import layout
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
     Raises:
         StorageError, StateError: S3 or PostgreSQL can't be reached.
     """
+    from include.pipeline.course import write_course  # the analysis comes with it: other tasks import this module, too
+
     rows, made = state.recordings_of(job_id), state.artefacts(job_id)
     entries, twins = state.last_entries(job_id), state.same_bytes(job_id)
     newest, related = _newest_revisions(rows.values()), state.related_to(job_id)
@@ -220,13 +221,15 @@ def _figures(job_id: str, run_id: str) -> RunFigures:
 
 
 def _software() -> dict[str, str]:
+    from include.forensic import load_taxonomy
+
     found = {"voiceman": __version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue  # a worker without the speech stack; the transcripts say what made them
-    taxonomy = forensic.load_taxonomy()
+    taxonomy = load_taxonomy()
     return found | {"taxonomy": taxonomy.version, "taxonomy_sha256": taxonomy.sha256}
 
 

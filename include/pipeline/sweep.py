@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 from include import state
 from include.errors import InvalidJobError, ModelError, VoiceManError
 from include.manifest import Redo, safe_name
-from include.pipeline.engines import get_engines
 from include.pipeline.listing import look
 from include.pipeline.taskrun import task_run
 from include.settings import get_settings
@@ -137,6 +136,8 @@ def backfill(since: datetime, before: datetime, redo: Redo, run_is_over: Callabl
 
 
 def _outdated(since: datetime | None, before: datetime, most: int | None = None) -> list[state.Found]:
+    from include.pipeline.engines import get_engines  # the analysis comes with it: only where it is needed
+
     engines = get_engines()
     return state.list_outdated(
         since, before, analysis=engines.analysis_digest(), report=engines.report_digest(), most=most

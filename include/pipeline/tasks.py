@@ -1,4 +1,7 @@
-"""Task bodies: Airflow's context and JSON in, JSON out. The DAG ``process`` wires them."""
+"""Task bodies: Airflow's context and JSON in, JSON out. The DAG ``process`` wires them.
+
+Each loads what it needs itself: whoever reads the DAG (its processor, each task's process) needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,6 @@ from typing import TYPE_CHECKING, Any
 from include import state
 from include.errors import InvalidJobError, JobFailedError
 from include.manifest import ArtefactRef, Batch, Job, check_job_id, check_language, check_prefix
-from include.pipeline.claim import claim_job, load_manifest
-from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
-from include.pipeline.devices import lease, register_host
-from include.pipeline.planner import plan_run
-from include.pipeline.redo import Redoing
-from include.pipeline.signing import sign_gate
-from include.pipeline.stages import analyze_batch, report_batch, transcribe_batch
-from include.pipeline.sweep import parse_interval, transient_codes
 from include.pipeline.taskrun import task_run
 from include.settings import get_settings
 from include.storage import open_store
@@ -30,6 +25,10 @@ Json = dict[str, Any]
 
 def claim(context: Context) -> Json:
     """Claim the job's drop; returns the manifest's place and digest."""
+    from include.pipeline.claim import claim_job
+    from include.pipeline.redo import Redoing
+    from include.pipeline.sweep import parse_interval, transient_codes
+
     params = context["params"]
     # again: JSON Schema's `$` lets a trailing newline pass
     job_id, language = check_job_id(params["job_id"]), check_language(params["language"])
@@ -54,6 +53,8 @@ def claim(context: Context) -> Json:
 
 def plan(context: Context, manifest: Json) -> list[Json]:
     """The run's batches."""
+    from include.pipeline.planner import plan_run
+
     params = context["params"]
     batches = plan_run(open_store(), ArtefactRef(**manifest), task_run(context), fresh=params["redo"] == "all")
     return [batch.model_dump(mode="json") for batch in batches]
@@ -67,6 +68,9 @@ def _labelled(context: Context, batch: Json) -> Batch:
 
 def transcribe(context: Context, batch: Json) -> int:
     """Transcribe one batch; returns how many recordings have a transcript."""
+    from include.pipeline.devices import lease, register_host
+    from include.pipeline.stages import transcribe_batch
+
     one, run = _labelled(context, batch), task_run(context)
     if get_settings().stt_url:  # the service holds the devices; falling back takes a lease of its own (RealEngines)
         register_host()
@@ -78,11 +82,15 @@ def transcribe(context: Context, batch: Json) -> int:
 
 def analyze(context: Context, batch: Json) -> int:
     """Analyse one batch; returns how many recordings have an analysis."""
+    from include.pipeline.stages import analyze_batch
+
     return analyze_batch(open_store(), _labelled(context, batch), task_run(context))
 
 
 def report(context: Context, batch: Json) -> int:
     """Report on one batch; returns how many recordings are completed."""
+    from include.pipeline.stages import report_batch
+
     return report_batch(open_store(), _labelled(context, batch), task_run(context))
 
 
@@ -92,6 +100,9 @@ def summarize(context: Context, manifest: Json | None) -> Json:
     Raises:
         JobFailedError: there is no manifest, because the claim did not finish.
     """
+    from include.pipeline.closing import reconcile
+    from include.pipeline.summary import summarize_job
+
     if manifest is None:
         raise JobFailedError("There is no manifest: the task claim did not finish; see its log.")
     store, run = open_store(), task_run(context)
@@ -100,6 +111,8 @@ def summarize(context: Context, manifest: Json | None) -> Json:
 
 def notify(context: Context) -> str:
     """Tell the configured endpoint that the job ended."""
+    from include.pipeline.notifying import notify_end
+
     return notify_end(context, check_job_id(context["params"]["job_id"]))
 
 
@@ -109,6 +122,10 @@ def gate(manifest: Json | None, summary: Json | None) -> str:
     Raises:
         JobFailedError: one is not; the message names them.
     """
+    from include.pipeline.claim import load_manifest
+    from include.pipeline.closing import judge
+    from include.pipeline.signing import sign_gate
+
     claimed, summarized = (None if ref is None else ArtefactRef(**ref) for ref in (manifest, summary))
     store = open_store()
     if claimed is not None:

@@ -49,7 +49,25 @@ def test_schemas_in_docs_are_current() -> None:
         assert (ROOT / "docs" / "schemas" / name).read_text() == text, f"{name}: run make schemas"
 
 
-@pytest.mark.parametrize("name", ["include.cli", "include.pipeline", "include.plain", "include.pipeline.drop"])
+def test_the_pipelines_door_names_what_is_there() -> None:
+    from include import pipeline
+
+    assert sorted(pipeline._HOME) == sorted(pipeline.__all__)
+    for name in pipeline.__all__:
+        assert callable(getattr(pipeline, name)), name
+
+
+def test_a_dag_that_is_read_loads_no_stage() -> None:
+    code = (
+        "import sys, include.pipeline.tasks, include.pipeline.claim, include.pipeline.watch; print(list(sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    for name in ("include.forensic", "include.report", "include.pipeline.stages", "numpy"):
+        assert f"'{name}'" not in out.stdout, name
+    assert "'include.pipeline.claim'" in out.stdout
+
+
+@pytest.mark.parametrize("name", ["include.cli", "include.pipeline.stages", "include.plain", "include.pipeline.drop"])
 def test_heavy_packages_are_not_imported_at_the_top(name: str) -> None:
     heavy = [
         "torch",
