@@ -39,7 +39,7 @@ def past(store: Store, airflow: AirflowClient, tmp_path: Path) -> Iterator[list[
     first_night()
     call = tmp_path / "call.m4a"
     sample = str(ROOT / "samples" / "threat.m4a")
-    subprocess.run(["ffmpeg", "-v", "error", "-t", "6", "-i", sample, "-c", "copy", str(call)], check=True)
+    subprocess.run(["ffmpeg", "-v", "error", "-t", "2.5", "-i", sample, "-c", "copy", str(call)], check=True)
     jobs = [f"past-{number}-{uuid.uuid4().hex[:6]}" for number in range(len(SIZES))]
     actor, audio = Actor("submit__long ago", 1, "test"), call.read_bytes()
     digest = hashlib.sha256(audio).hexdigest()

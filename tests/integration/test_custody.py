@@ -1,12 +1,13 @@
 """The custody ledger in the real PostgreSQL: written with the state, changed by nobody, and every change noticed."""
 
-import os
+import io
 import random
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from include import evidence, state
+from include.cli import main
 from include.errors import IllegalTransitionError, LedgerError, NotOwnerError, StateError, VoiceManError
 from include.evidence import Event
 from include.local.layout import Layout, load_state
@@ -360,17 +362,28 @@ def test_a_cut_end_with_its_head_deleted_is_noticed_by_the_copy_in_the_store(
         evidence.check_against(kept, hashes, keys, case)
 
 
-def voiceman(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [ROOT / "voiceman", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"COLUMNS": "200"},
-    )
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def test_the_command_line_exports_and_checks(recording: Recording, store: Store, tmp_path: Path) -> None:
+@pytest.fixture
+def voiceman(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The whole command line in this process: processes of its own would spend their time importing."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        said, told = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        monkeypatch.setattr(sys, "argv", ["voiceman", *arguments])
+        monkeypatch.setenv("COLUMNS", "200")
+        with redirect_stdout(said), redirect_stderr(told), pytest.raises(SystemExit) as ended:
+            main()
+        texts = [one.buffer.getvalue().decode() for one in (said, told)]  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), *texts)
+
+    return run
+
+
+def test_the_command_line_exports_and_checks(
+    recording: Recording, store: Store, tmp_path: Path, voiceman: Command
+) -> None:
     case = recording.job_id
     state.advance(recording, CHAIN[0], ACTOR)
     signing.sign_gate(store, case)
@@ -494,7 +507,9 @@ def test_a_database_from_before_gets_a_ledger_that_vouches_for_nothing_earlier(s
     assert "nothing before is vouched for" in facts[0]["reason"]
 
 
-def test_a_signed_export_is_judged_by_the_verifier_alone(recording: Recording, store: Store, tmp_path: Path) -> None:
+def test_a_signed_export_is_judged_by_the_verifier_alone(
+    recording: Recording, store: Store, tmp_path: Path, voiceman: Command
+) -> None:
     case, path = recording.job_id, tmp_path / "case.zip"
     state.advance(recording, CHAIN[0], ACTOR)
     signing.sign_gate(store, case)

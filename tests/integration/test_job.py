@@ -550,7 +550,7 @@ def test_a_recording_that_kills_its_process_fails_alone(store: Store, monkeypatc
     monkeypatch.setenv("VOICEMAN_ENGINES", "tests.integration.bad_engines:BadEngines")
     get_settings.cache_clear()
     job = new_job("en")
-    drop(store, job, {"a.m4a": OTHER, "kills.m4a": QUIET, "z.m4a": ROOT / "samples" / "booking.m4a"})
+    drop(store, job, {"a.m4a": OTHER, "kills.m4a": QUIET, "z.m4a": wav(b"last")})
     run = run_of(job)
     (batch,) = pipeline.plan_run(store, pipeline.claim_job(store, job, run), run, fresh=True)
     first_try(batch, run)
