@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from include.forensic import Analysis, Confirmation, Finding, SetAsidePassage, is_confirmed
+from include.forensic import Analysis, Confirmation, Finding, SetAsidePassage
 from include.report.finding_strip import draw_finding
 from include.report.labels import Labels
 from include.report.marking import Piece, emphasise
@@ -53,7 +53,9 @@ class FindingView:
     finding: Finding
     anchor: str
     category: str
+    start: str
     time: str
+    """From – to."""
     speaker: str
     severity: str
     """The criteria's words."""
@@ -63,7 +65,6 @@ class FindingView:
     confidence: str
     whole: bool
     """Short enough to be kept on one page."""
-    confirmed: bool
     status: str
     """``confirmed``, ``unconfirmed`` or ``not_made``: the second decode."""
     second: str
@@ -124,6 +125,7 @@ def finding_views(analysis: Analysis, labels: Labels, sounds: Mapping[int, Findi
                 finding=finding,
                 anchor=f"finding-{index + 1}",
                 category=labels.category(analysis, finding.category),
+                start=labels.time(finding.span.start),
                 time=labels.span(finding.span.start, finding.span.end),
                 speaker=labels.speaker(finding.span.speaker),
                 severity=labels.t(f"severity.{finding.severity}"),
@@ -131,7 +133,6 @@ def finding_views(analysis: Analysis, labels: Labels, sounds: Mapping[int, Findi
                 literal=any(piece.marked for piece in sentence),
                 confidence=labels.percent(finding.asr_confidence),
                 whole=len(finding.model_dump_json(exclude={"confirmation"})) < _WHOLE_CHARS,
-                confirmed=is_confirmed(finding),
                 status=_status(finding),
                 second=_second(finding, labels),
                 heard=_heard(finding, labels),

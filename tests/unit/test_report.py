@@ -89,7 +89,7 @@ def test_report_holds_what_the_documents_hold(language: Language, caplog: pytest
         strings = load_strings(language)
         for key in (
             "order.statement", "findings.unverified", "confirmation.not_made", "confirmation.confirmed",
-            "confirmation.unconfirmed", "findings.unconfirmed", "set_aside.heading", "not_analysed.uncovered_speech",
+            "confirmation.unconfirmed", "findings.list_note", "set_aside.heading", "not_analysed.uncovered_speech",
             "disclaimer.no_lie_detection", "disclaimer.no_opinion", "limits.ai", "timing.attention", "counter.joke",
         ):  # fmt: skip
             assert strings(key).replace(" ", "") in squeezed, key
