@@ -56,7 +56,7 @@ def measure(name: str, audio: Path) -> dict[str, float]:
         "wall": time.perf_counter() - began,
         "cpu": _cpu() - cpu,
         "heard": heard,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory": _peak(),
         "size": len(made.pdf) / 1e6,
     }
 
@@ -71,12 +71,18 @@ def plain(name: str) -> dict[str, float]:
     began = _cpu()
     paragraphs = "".join(f"<p>{html.escape(one.text)}</p>" for one in transcript.segments)
     weasyprint.HTML(string=f"<html lang='ko'><body>{paragraphs}</body></html>").write_pdf()
-    return {"cpu": _cpu() - began, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"cpu": _cpu() - began, "memory": _peak()}
 
 
 def _cpu() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _peak() -> float:
+    """MiB at most. ``ru_maxrss`` of a new process begins with what its parent held when it was forked."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def _apart(*arguments: str) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """A short stretch of sound as a grey picture: narrow-band spectrogram, a PNG made here from the samples.
 
-0-4 kHz (telephone speech has nothing above), 32 ms Hann windows, 45 dB from white to black below the stretch's loudest
-point, in sixteen steps: enough to see voicing, pauses and clicks, few enough to stay small. Same samples, same picture.
+0-4 kHz (telephone speech has nothing above), pre-emphasis of 6 dB an octave as Praat draws it, 32 ms Hann windows,
+45 dB from white to black below the stretch's loudest point, in sixteen steps: enough to see voicing, pauses and clicks,
+few enough to stay small. Same samples, same picture.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ HIGHEST_HZ = 4_000
 WINDOW_S = 0.032
 RANGE_DB = 45.0
 _LEVELS = 16
+_EMPHASIS = 0.97
 _QUIETEST = 1e-5
 """Amplitude (1: full scale) below which a stretch is drawn white: digital silence has no loudest point."""
 
@@ -34,7 +36,9 @@ def spectrogram(samples: NDArray[np.float32], rate: int, columns: int) -> NDArra
         columns: width of the picture.
     """
     size = int(rate * WINDOW_S)
-    padded = np.pad(samples.astype(np.float32), size // 2)
+    emphasised = samples.astype(np.float32)
+    emphasised[1:] -= _EMPHASIS * emphasised[:-1].copy()
+    padded = np.pad(emphasised, size // 2)
     if len(padded) < size:
         padded = np.pad(padded, (0, size - len(padded)))
     starts = np.linspace(0, len(padded) - size, columns).astype(np.int64)

@@ -82,7 +82,7 @@ def _lane(points: Sequence[Point], top: float, duration: float, name: str, unit:
             if departs == listed
         )
         if dots:
-            size = 3.4 if listed else 2.4
+            size = 5.4 if listed else 3.8
             out.append(f'<path d="{dots}" stroke="{ink}" stroke-width="{size}" stroke-linecap="round" fill="none"/>')
     return out
 
