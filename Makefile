@@ -69,7 +69,7 @@ bench-scale: env ## a job of N=10000 recordings with a fake engine: CPU seconds 
 bench-celery: env ## two Celery workers and a Redis (apt: redis-server), one worker killed in the middle of its tasks
 	@PYTHONPATH=. $(PY) -W ignore -m bench.celery_run $(ARGS)
 
-bench-report: env ## CPU seconds of a report: calls of 10 and 70 minutes
+bench-report: env ## seconds and memory of a report: calls of 10 and 70 minutes (3 minutes)
 	@PYTHONPATH=. $(PY) -W ignore bench/report.py
 
 bench-analysis: env ## CPU seconds and memory of an analysis: calls of 10 and 70 minutes, one core
@@ -94,7 +94,10 @@ train: env ## a model from labelled data: make train DATA=dir OUT=dir; dialogues
 samples: env ## make the sample calls again (needs flite)
 	@PYTHONPATH=. $(PY) samples/make_samples.py
 
+pictures: env ## draw the pictures of sample reports in docs/pictures/ again (apt: poppler-utils)
+	@PYTHONPATH=. $(PY) tools/pictures.py
+
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval train samples schemas
+.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval train samples pictures schemas

@@ -7,10 +7,11 @@ import json
 from typing import TYPE_CHECKING
 
 from include import __version__, forensic, report, stt
-from include.errors import DeviceMemoryError, DocumentError, ModelError
-from include.evidence import IntakeFacts
+from include.errors import DeviceMemoryError, DocumentError, IntakeFactsError, ModelError
+from include.evidence import IntakeFacts, parse_intake
 from include.job_summary import JobSummary
 from include.settings import get_settings
+from include.stated import stated_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,10 @@ def _confirmed(audio: Path, passages: list[stt.Passage]) -> list[stt.Confirmatio
         service.close()
 
 
-def report_file(analysis: Path, folder: Path, *, transcript: Path | None, generated_at: str) -> list[Path]:
+def report_file(
+    analysis: Path, folder: Path, *, transcript: Path | None, generated_at: str, audio: Path | None = None,
+    intake: Path | None = None,
+) -> list[Path]:  # fmt: skip
     """Render the reports of an analysis file.
 
     Args:
@@ -89,9 +93,13 @@ def report_file(analysis: Path, folder: Path, *, transcript: Path | None, genera
         folder: where to write; made when missing.
         transcript: the transcript, when it lies elsewhere.
         generated_at: UTC, ISO 8601.
+        audio: the recording, for the findings' spectrograms; None: the report says that it was not at hand.
+        intake: an intake.json; None: nothing is stated.
 
     Raises:
-        DocumentError: not an analysis, or the transcript is not the one that was analysed.
+        DocumentError: not an analysis, or transcript or recording are not the ones that were analysed.
+        IntakeFactsError: ``intake`` holds no intake facts.
+        AudioError: the recording can't be decoded.
     """
     parsed = forensic.load_analysis(analysis)
     source = transcript or analysis.with_name(parsed.transcript.name)
@@ -105,21 +113,40 @@ def report_file(analysis: Path, folder: Path, *, transcript: Path | None, genera
             f"{source} is not the transcript that {analysis} was made of (its SHA-256 differs); give that one."
         )
     recording = stt.load_transcript(data, name=str(source))
+    if audio is not None and stt.file_sha256(audio) != recording.recording.sha256:
+        raise DocumentError(f"{audio} is not the recording that {source} was made of; give that one.")
     file_id = source.name.removesuffix(".json").removesuffix("_transcript")
+    file_name = file_id if audio is None else audio.name
     facts = report.ReportFacts(
         job_id="-",
         file_id=file_id,
-        file_name=file_id,
+        file_name=file_name,
         sha256=recording.recording.sha256,
         size_bytes=recording.recording.size_bytes,
         received_at=None,
         run_id=None,
         software_version=__version__,
         generated_at=generated_at,
+        stated=None if intake is None else _stated(intake, file_name),
     )
+    sounds = None
+    if audio is not None:
+        sounds = report.heard_findings(recording, parsed, lambda: stt.load_pcm(audio), stt.SAMPLE_RATE)
     settings = get_settings()
     both = settings.report_languages == "both"
-    return report.write_report(recording, parsed, facts, folder, primary=settings.report_language, both=both)
+    return report.write_report(
+        recording, parsed, facts, folder, primary=settings.report_language, both=both, sounds=sounds
+    )
+
+
+def _stated(intake: Path, name: str) -> report.StatedFacts:
+    try:
+        document = intake.read_bytes()
+    except OSError as error:
+        raise IntakeFactsError(
+            f"{intake} can't be read ({error.strerror}); give the path of an intake.json."
+        ) from error
+    return stated_facts(parse_intake(document, str(intake)), hashlib.sha256(document).hexdigest(), name)
 
 
 def course_files(analyses: Sequence[Path]) -> forensic.CaseCourse | stt.NotMeasured:

@@ -104,7 +104,8 @@ class FakeRenderer:
         return None
 
     def render(
-        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True  # noqa: ARG002
+        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True,  # noqa: ARG002
+        audio: Path | None = None,  # noqa: ARG002
     ) -> dict[str, bytes]:  # fmt: skip
         """The kinds of files that the real one gives, tiny; always in both languages."""
         time.sleep(fake_s() / 5)

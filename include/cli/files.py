@@ -97,13 +97,18 @@ def report(
     analysis: Annotated[Path, typer.Argument(help="An analysis JSON; its transcript lies beside it.")],
     to: Annotated[Path, typer.Option("--out", help="Folder for the reports.")],
     transcript: Annotated[Path | None, typer.Option(help="The transcript, when it lies elsewhere.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="The recording: findings get a spectrogram.")] = None,
+    intake: Annotated[Path | None, typer.Option(help="An intake.json: case number, who recorded, …")] = None,
 ) -> None:
-    """Render the report (PDF and HTML, Korean and English) of one analysis."""
+    """Render the report (PDF and HTML, Korean and English) of one analysis.
+
+    Without the pipeline's database there is no custody table and no signature; the report says so.
+    """
     from include import plain
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with err.status("Rendering"):
-        paths = plain.report_file(analysis, to, transcript=transcript, generated_at=now)
+        paths = plain.report_file(analysis, to, transcript=transcript, generated_at=now, audio=audio, intake=intake)
     for path in paths:
         out.print(str(path), soft_wrap=True, markup=False, highlight=False)
 

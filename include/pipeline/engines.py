@@ -55,9 +55,15 @@ class Renders(Protocol):
     ) -> None: ...
 
     def render(
-        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True
+        self,
+        transcript: bytes,
+        analysis: bytes,
+        facts: report.ReportFacts,
+        *,
+        both: bool = True,
+        audio: Path | None = None,
     ) -> dict[str, bytes]:
-        """Kind to contents; in both languages or only in the one of the settings."""
+        """Kind to contents; in both languages or only in the one of the settings. ``audio``: for the pictures."""
 
 
 class Engines(Protocol):

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -74,31 +75,56 @@ class Renderer:
             self._pool.shutdown(cancel_futures=True)
 
     def render(
-        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True
+        self,
+        transcript: bytes,
+        analysis: bytes,
+        facts: report.ReportFacts,
+        *,
+        both: bool = True,
+        audio: Path | None = None,
     ) -> dict[str, bytes]:
         """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports, in both languages or one.
 
+        Args:
+            transcript, analysis, facts: the documents.
+            both: whether in both languages.
+            audio: the recording, its digest verified; None: findings get no spectrogram.
+
         Raises:
+            AudioError: the recording can't be decoded.
             DocumentError: transcript and analysis are not what they should be.
             ToolError: a font or a library is missing.
         """
-        how = get_settings().report_language, both
+        how = _How(get_settings().report_language, both, audio)
         if self._pool is None:
-            return _render(transcript, analysis, facts, *how)
+            return _render(transcript, analysis, facts, how)
         try:
-            return self._pool.submit(_render, transcript, analysis, facts, *how).result()
+            return self._pool.submit(_render, transcript, analysis, facts, how).result()
         except BrokenProcessPool:
             # some worker was killed, perhaps over another recording
             log.warning("A report worker was killed; %s is rendered in a process of its own.", facts.file_id)
             with _pool(1) as alone:
-                return alone.submit(_render, transcript, analysis, facts, *how).result()
+                return alone.submit(_render, transcript, analysis, facts, how).result()
 
 
-def _render(
-    transcript: bytes, analysis: bytes, facts: report.ReportFacts, primary: report.Language, both: bool
-) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class _How:
+    primary: report.Language
+    both: bool
+    audio: Path | None
+
+
+def _render(transcript: bytes, analysis: bytes, facts: report.ReportFacts, how: _How) -> dict[str, bytes]:
     parsed = stt.load_transcript(transcript, name=f"{facts.file_id}_transcript.json")
     measured = forensic.load_analysis(analysis, name=f"{facts.file_id}_forensic.json")
+    sounds, audio = None, how.audio
+    if audio is not None:
+        # before the layout: the samples of a long call are gone when that needs the memory
+        sounds = report.heard_findings(
+            parsed, measured, lambda: stt.load_pcm(audio, name=facts.file_name), stt.SAMPLE_RATE
+        )
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-        paths = report.write_report(parsed, measured, facts, Path(folder), primary=primary, both=both)
+        paths = report.write_report(
+            parsed, measured, facts, Path(folder), primary=how.primary, both=how.both, sounds=sounds
+        )
         return {path.name.removeprefix(f"{facts.file_id}_"): path.read_bytes() for path in paths}

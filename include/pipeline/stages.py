@@ -10,11 +10,10 @@ import logging
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from include import __version__, forensic, report, state, stt
+from include import forensic, report, state, stt
 from include.errors import DigestMismatchError, MissingObjectError
 from include.evidence import StageFacts
 from include.manifest import ArtefactRef, Batch
@@ -25,6 +24,7 @@ from include.pipeline.alone import run_alone
 from include.pipeline.engines import get_engines
 from include.pipeline.facts import analyze_facts, transcribe_facts
 from include.pipeline.rendering import report_kinds
+from include.pipeline.report_facts import intake_digest, report_facts
 from include.pipeline.sounds import PcmStore, relate
 from include.settings import get_settings
 from include.storage import layout
@@ -181,43 +181,35 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
         def work(recording: Recording) -> StageFacts:
             transcript, source = kept.read_artefact(store, recording, "transcript.json")
             analysis, ref = kept.read_artefact(store, recording, "forensic.json")
-            digest = engines.report_digest() + ref.sha256[:16]
+            stated = intake_digest(recording.job_id)
+            digest = engines.report_digest() + ref.sha256[:16] + ("" if stated is None else f"-{stated[:16]}")
+            verified = {"original": recording.sha256}
             kinds = report_kinds(state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}))
             made = [kept.made_before(store, recording, kind, digest) for kind in kinds]
             if batch.fresh or not all(made):
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
                 both = len(kinds) > 2
-                for kind, data in renderer.render(transcript, analysis, _facts(row, run), both=both).items():
+                with kept.working_copy(store, recording) as path:
+                    verified["working copy"] = recording.sha256
+                    facts = report_facts(store, row, run)
+                    files = renderer.render(transcript, analysis, facts, both=both, audio=path)
+                for kind, data in files.items():
                     kept.save(store, recording, kind, data, digest, actor=run.actor)
             kept.check_held(recording, run.actor)
             kept.check_original(store, recording)
             outputs = _complete(store, recording, run)
+            inputs = {"recording": recording.sha256, "transcript.json": source.sha256, "forensic.json": ref.sha256}
             return StageFacts(
-                inputs={"recording": recording.sha256, "transcript.json": source.sha256, "forensic.json": ref.sha256},
+                inputs=inputs | ({} if stated is None else {"intake.json": stated}),
                 outputs={kind: outputs[kind] for kind in kinds},
                 settings_digest=engines.report_digest(),
                 parameters={"kinds": list(kinds), "versions": report.report_versions()},
                 cache_hit=all(made) and not batch.fresh,
-                verified={"original": recording.sha256},
+                verified=verified,
             )
 
         alone = partial(run_alone, batch, run, "report")
         return one_stage.each(store, batch, run, one_stage.REPORT, work, alone=alone, workers=workers)
-
-
-def _facts(row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
-    recording = row.recording
-    return report.ReportFacts(
-        job_id=recording.job_id,
-        file_id=recording.file_id,
-        file_name=recording.received_name or recording.name,
-        sha256=recording.sha256,
-        size_bytes=recording.size_bytes,
-        received_at=row.received_at.astimezone(UTC).isoformat(timespec="seconds"),
-        run_id=run.run_id,
-        software_version=__version__,
-        generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
 
 
 def _complete(store: Store, recording: Recording, run: TaskRun) -> dict[str, str]:

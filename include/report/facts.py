@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from include.errors import DocumentError, InvalidNameError
 from include.forensic import Analysis
+from include.report.case_facts import CustodyEvent, SigningKey, StatedFacts, UtcTime, VerifiedCopy
 from include.stt import Transcript
 
 __all__ = ["Language", "ReportFacts", "check_agreement"]
 
 Language = Literal["ko", "en"]
 """Languages a report can be written in."""
-
-
-def _utc(value: str) -> str:
-    """The instant as ``YYYY-MM-DDTHH:MM:SSZ``; a time without a zone is refused, not guessed."""
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("the time has no zone; write it in UTC, for instance 2025-03-01T09:00:00Z")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-UtcTime = Annotated[str, AfterValidator(_utc)]
 
 
 class ReportFacts(BaseModel):
@@ -49,6 +38,16 @@ class ReportFacts(BaseModel):
     """VoiceMan's version."""
     generated_at: UtcTime
     """When the report was made, ISO 8601 with a zone: the only clock the report knows."""
+    stated: StatedFacts | None = None
+    """Intake facts; None: nothing was stated."""
+    case: str | None = None
+    """The case whose custody ledger holds the recording's events; None: there is none."""
+    custody: tuple[CustodyEvent, ...] | None = None
+    """The recording's events up to the making of the report, and those of its whole job; None: not obtained."""
+    signing: SigningKey | None = None
+    """None: nothing is signed, or the report was made outside the pipeline."""
+    copies: tuple[VerifiedCopy, ...] = ()
+    """Copies of the original that were read again for this report."""
 
 
 def check_agreement(transcript: Transcript, analysis: Analysis, facts: ReportFacts) -> None:

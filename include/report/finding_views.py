@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from include.forensic import Analysis, Confirmation, Finding, SetAsidePassage, is_confirmed
+from include.forensic import Analysis, Confirmation, Finding, SetAsidePassage
+from include.report.finding_strip import draw_finding
 from include.report.labels import Labels
 from include.report.marking import Piece, emphasise
-from include.report.text import clean, shorten
+from include.report.text import clean, number, shorten
 from include.stt import NotMeasured, Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from markupsafe import Markup
+
+    from include.report.finding_sound import FindingSound
 
 __all__ = [
     "CategoryRow",
+    "FindingPicture",
     "FindingView",
     "NotAnalysedRow",
     "SetAsideView",
@@ -27,13 +38,24 @@ _WHOLE_CHARS = 3000
 
 
 @dataclass(frozen=True)
+class FindingPicture:
+    """The sound around a finding, drawn."""
+
+    svg: Markup | None
+    note: str
+    """Which channel and how loud, or why there is no picture."""
+
+
+@dataclass(frozen=True)
 class FindingView:
     """A finding, ready to print."""
 
     finding: Finding
     anchor: str
     category: str
+    start: str
     time: str
+    """From – to."""
     speaker: str
     severity: str
     """The criteria's words."""
@@ -43,13 +65,15 @@ class FindingView:
     confidence: str
     whole: bool
     """Short enough to be kept on one page."""
-    confirmed: bool
+    status: str
+    """``confirmed``, ``unconfirmed`` or ``not_made``: the second decode."""
     second: str
     """What the second decode gave, in words."""
     heard: list[tuple[str, str]]
     """What each decoding heard in place of each passage: settings, words."""
     related: list[tuple[str, str]]
     """Time and words of the other passages."""
+    picture: FindingPicture
 
 
 @dataclass(frozen=True)
@@ -85,8 +109,14 @@ class CategoryRow:
     """What the category is, in words; empty for an offence."""
 
 
-def finding_views(analysis: Analysis, labels: Labels) -> list[FindingView]:
-    """The findings in document order; none when they were not measured."""
+def finding_views(analysis: Analysis, labels: Labels, sounds: Mapping[int, FindingSound]) -> list[FindingView]:
+    """The findings in document order; none when they were not measured.
+
+    Args:
+        analysis: with the findings.
+        labels: of the report's language.
+        sounds: the sound around a finding, by its position.
+    """
     views = []
     for index, finding in enumerate(analysis.findings if isinstance(analysis.findings, list) else []):
         sentence = emphasise(finding.context.sentence, finding.span.text)
@@ -95,6 +125,7 @@ def finding_views(analysis: Analysis, labels: Labels) -> list[FindingView]:
                 finding=finding,
                 anchor=f"finding-{index + 1}",
                 category=labels.category(analysis, finding.category),
+                start=labels.time(finding.span.start),
                 time=labels.span(finding.span.start, finding.span.end),
                 speaker=labels.speaker(finding.span.speaker),
                 severity=labels.t(f"severity.{finding.severity}"),
@@ -102,10 +133,11 @@ def finding_views(analysis: Analysis, labels: Labels) -> list[FindingView]:
                 literal=any(piece.marked for piece in sentence),
                 confidence=labels.percent(finding.asr_confidence),
                 whole=len(finding.model_dump_json(exclude={"confirmation"})) < _WHOLE_CHARS,
-                confirmed=is_confirmed(finding),
+                status=_status(finding),
                 second=_second(finding, labels),
                 heard=_heard(finding, labels),
                 related=[(labels.span(one.start, one.end), one.text) for one in finding.related],
+                picture=_picture(finding, sounds.get(index), labels),
             )
         )
     return views
@@ -128,6 +160,30 @@ def category_rows(analysis: Analysis, labels: Labels) -> list[CategoryRow]:
             )
         )
     return rows
+
+
+def _status(finding: Finding) -> str:
+    told = finding.confirmation
+    return "not_made" if isinstance(told, NotMeasured) else told.status
+
+
+def _picture(finding: Finding, sound: FindingSound | None, labels: Labels) -> FindingPicture:
+    t, start = labels.t, finding.span.start
+    if start is None:
+        return FindingPicture(None, t("strip.no_time"))
+    if sound is None:
+        return FindingPicture(None, t("strip.no_audio"))
+    end = finding.span.end if finding.span.end is not None else start
+    title = t("strip.title_wave" if sound.png is None else "strip.title", id=finding.id, span=labels.span(start, end))
+    loudest = max(sound.peaks, default=0.0)
+    notes = [
+        t("strip.mixed") if sound.channel is None else t("strip.channel", n=sound.channel + 1),
+        t("strip.level", level=number(20 * math.log10(loudest), 1)) if loudest > 0 else t("strip.silent"),
+    ]
+    if sound.png is None:
+        notes.append(t("strip.no_spectrogram"))
+    svg = draw_finding(sound, (start, end), title=clean(title), hours=labels.hours)
+    return FindingPicture(svg, " ".join(notes))
 
 
 def _second(finding: Finding, labels: Labels) -> str:

@@ -18,17 +18,21 @@ from include.errors import ToolError
 from include.forensic import Analysis
 from include.report.attachments import attachments_of
 from include.report.facts import Language, ReportFacts, check_agreement
+from include.report.finding_strip import picture_address
 from include.report.fonts import require_hangul_font, write_out_undrawable
 from include.report.settings_digest import PACKAGE, report_settings_digest, report_versions
 from include.report.strings import keep_words, load_strings
-from include.report.text import clean, clock, instant, number
+from include.report.text import clean, clock, instant, isolate, number
+from include.report.user_agent import page_class
 from include.report.view import build_view
 from include.stt import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import jinja2
+
+    from include.report.finding_sound import FindingSound
 
 __all__ = ["RenderedReport", "html_to_pdf", "render_report", "template_environment", "write_report"]
 
@@ -62,6 +66,7 @@ def template_environment() -> jinja2.Environment:
     env.filters |= {
         "clock": clock,
         "instant": instant,
+        "isolate": isolate,
         "number": number,
         "words": lambda text: keep_words(clean(text)),
         "compact": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, default=str),
@@ -69,7 +74,13 @@ def template_environment() -> jinja2.Environment:
     return env
 
 
-def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, language: Language) -> str:
+def render_html(
+    transcript: Transcript,
+    analysis: Analysis,
+    facts: ReportFacts,
+    language: Language,
+    sounds: Mapping[int, FindingSound] | None = None,
+) -> str:
     """The HTML of a report.
 
     Raises:
@@ -89,7 +100,7 @@ def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, 
         transcript=transcript,
         analysis=analysis,
         facts=facts,
-        view=build_view(transcript, analysis, facts, strings),
+        view=build_view(transcript, analysis, facts, strings, sounds),
         report_digest=report_settings_digest(),
         report_versions=report_versions(),
     )
@@ -101,21 +112,35 @@ def _shown(value: object) -> object:
     return clean(value) if isinstance(value, str) else value
 
 
-def _refusing_fetcher() -> Any:
-    """A WeasyPrint fetcher that fetches nothing, not even ``data:``, and stops the rendering when asked to."""
-    from weasyprint.urls import URLFetcher
+def _refusing_fetcher(pictures: Mapping[str, bytes] | None = None) -> Any:
+    """A WeasyPrint fetcher that fetches nothing, and stops the rendering when asked to.
+
+    Args:
+        pictures: the PNGs that this program drew itself, by their ``data:`` address; no other address is answered.
+    """
+    from weasyprint.urls import URLFetcher, URLFetcherResponse
+
+    drawn = pictures or {}
 
     class Refusing(URLFetcher):  # type: ignore[misc]  # weasyprint has no types
         def __init__(self) -> None:
             super().__init__(allowed_protocols=(), fail_on_errors=True)
 
         def fetch(self, url: str, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002
+            if url in drawn:
+                return URLFetcherResponse(url, drawn[url], {"Content-Type": "image/png"})
             raise PermissionError(f"the report loads nothing, but {url[:80]!r} was asked for")
 
     return Refusing()
 
 
-def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFacts) -> bytes:
+def _pdf(
+    html: str,
+    transcript: Transcript,
+    analysis: Analysis,
+    facts: ReportFacts,
+    sounds: Mapping[int, FindingSound] | None = None,
+) -> bytes:
     from weasyprint import Attachment
 
     made = datetime.fromisoformat(facts.generated_at)
@@ -132,26 +157,29 @@ def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFac
         )
         for one in attachments_of(transcript, analysis, facts)
     ]
-    return html_to_pdf(html, what=f"report of {facts.file_id}", attachments=attached)
+    pictures = {picture_address(one.png): one.png for one in (sounds or {}).values() if one.png is not None}
+    return html_to_pdf(html, what=f"report of {facts.file_id}", attachments=attached, pictures=pictures)
 
 
-def html_to_pdf(html: str, *, what: str, attachments: Sequence[object] = ()) -> bytes:
+def html_to_pdf(
+    html: str, *, what: str, attachments: Sequence[object] = (), pictures: Mapping[str, bytes] | None = None
+) -> bytes:
     """A PDF/A-3a of a page that loads nothing.
 
     Args:
         html: the page.
         what: its name, for the error.
         attachments: WeasyPrint's.
+        pictures: PNGs in the page, by their ``data:`` address.
 
     Raises:
         ToolError: the page tried to load something.
     """
-    from weasyprint import HTML
     from weasyprint.urls import FatalURLFetchingError
 
     logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # a line for each page otherwise
     try:
-        pdf: bytes = HTML(string=html, url_fetcher=_refusing_fetcher()).write_pdf(
+        pdf: bytes = page_class()(string=html, url_fetcher=_refusing_fetcher(pictures)).write_pdf(
             pdf_variant=PDF_VARIANT, attachments=list(attachments)
         )
     except FatalURLFetchingError as error:
@@ -162,9 +190,20 @@ def html_to_pdf(html: str, *, what: str, attachments: Sequence[object] = ()) -> 
 
 
 def render_report(
-    transcript: Transcript, analysis: Analysis, facts: ReportFacts, *, language: Language
+    transcript: Transcript,
+    analysis: Analysis,
+    facts: ReportFacts,
+    *,
+    language: Language,
+    sounds: Mapping[int, FindingSound] | None = None,
 ) -> RenderedReport:
     """Render a report in one language.
+
+    Args:
+        transcript, analysis, facts: what it prints.
+        language: of the report.
+        sounds: the sound around each finding (:func:`heard_findings`); None: the audio is not at hand, and the report
+            says so.
 
     Raises:
         DocumentError: transcript, analysis and facts are not about the same bytes.
@@ -172,13 +211,13 @@ def render_report(
         ToolError: no Hangul font is installed.
     """
     require_hangul_font()
-    html = render_html(transcript, analysis, facts, language)
-    return RenderedReport(html, _pdf(write_out_undrawable(html), transcript, analysis, facts))
+    html = render_html(transcript, analysis, facts, language, sounds)
+    return RenderedReport(html, _pdf(write_out_undrawable(html), transcript, analysis, facts, sounds))
 
 
 def write_report(
     transcript: Transcript, analysis: Analysis, facts: ReportFacts, out_dir: Path, *, primary: Language,
-    both: bool = True,
+    both: bool = True, sounds: Mapping[int, FindingSound] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write the report in both languages, or only in the primary one.
 
@@ -193,7 +232,7 @@ def write_report(
     other: Language = "en" if primary == "ko" else "ko"
     written = []
     for language, infix in ((primary, ""), (other, f".{other}"))[: 2 if both else 1]:
-        report = render_report(transcript, analysis, facts, language=language)
+        report = render_report(transcript, analysis, facts, language=language, sounds=sounds)
         for suffix, data in ((".pdf", report.pdf), (".html", report.html.encode())):
             path = out_dir / f"{facts.file_id}_report{infix}{suffix}"
             _write(path, data)

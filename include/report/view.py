@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
-from include.forensic import Analysis, SpeakerVoice
+from include.forensic import Analysis
+from include.report.accuracy import AccuracyRow, accuracy_rows
 from include.report.attachments import Attached, attachments_of
+from include.report.case_views import CustodyRow, StatedRow, custody_rows, stated_rows
 from include.report.facts import ReportFacts
+from include.report.finding_sound import FindingSound, enveloped_findings
 from include.report.finding_views import (
     CategoryRow,
     FindingView,
@@ -25,22 +27,17 @@ from include.report.finding_views import (
 from include.report.gaps import find_gaps
 from include.report.labels import Labels
 from include.report.marking import Piece, mark_segment
+from include.report.speaker_rows import SpeakerRow, speaker_rows
 from include.report.strings import Strings
 from include.report.summary import summarise
 from include.report.text import clean, number, shorten
 from include.report.turn_tables import TurnTable, arousal_table, emotion_table, listen_table, stress_table
+from include.report.voice_table import VoiceTable, voice_tables
+from include.report.voice_time import VoiceChart, voice_charts
 from include.report.waveform import Mark, Strip, Turn, draw_strips, peak_level
 from include.stt import NotMeasured, Transcript
 
 __all__ = ["ReportView", "build_view"]
-
-MEASURES = (
-    "voiced_s", "f0_median_hz", "f0_iqr_semitones", "f0_range_semitones", "intensity_median_db", "intensity_iqr_db",
-    "jitter_local", "shimmer_local", "hnr_db", "formant1_hz", "formant2_hz", "formant3_hz", "speech_rate",
-    "pause_ratio", "pauses_per_minute", "pause_median_s",
-)  # fmt: skip
-FLOOR = ("turns", "talking_share", "response_latency_s", "overlap_s", "interruptions", "interrupted")
-_SPEAKERS_ABREAST = 3
 
 
 @dataclass(frozen=True)
@@ -54,15 +51,6 @@ class SegmentView:
     flags: list[str]
     findings: list[tuple[str, str]]
     """Id and anchor of each finding in this line."""
-
-
-@dataclass(frozen=True)
-class VoiceTable:
-    """Voice measures of up to three speakers side by side."""
-
-    speakers: list[str]
-    rows: list[tuple[str, list[str], list[str]]]
-    """Measure, a value per speaker, the methods or reasons (each once)."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +70,19 @@ class ReportView:
     labels: Labels
     short_id: str
     check_command: str
+    recording_argument: str
+    bundle_name: str
+    bundle_argument: str
+    """As they stand in a shell's command."""
+    stated: list[StatedRow]
+    custody: list[CustodyRow]
+    custody_older: int
+    """Events before those printed."""
+    accuracy: list[AccuracyRow]
+    speakers: list[SpeakerRow]
+    voice_time: list[VoiceChart]
+    pictured: bool
+    """Whether any finding has a spectrogram."""
     summary: list[str]
     strips: list[Strip]
     wave_note: str
@@ -124,20 +125,6 @@ def _strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple
     level = peak_level(wave.peaks)
     note = labels.t("wave.note", level=number(20 * math.log10(level), 1)) if level > 0 else labels.t("wave.note_silent")
     return strips, note
-
-
-def _voice_table(voices: Sequence[SpeakerVoice], labels: Labels) -> VoiceTable:
-    rows = []
-    for name in (*MEASURES, *(f"floor.{one}" for one in FLOOR)):
-        values = [attrgetter(name)(one) for one in voices]
-        how = [
-            clean(labels.t.recorded(value.reason) if isinstance(value, NotMeasured) else value.method)
-            for value in values
-        ]
-        rows.append(
-            (labels.t(f"voice.{name}"), [labels.measurement(value) for value in values], list(dict.fromkeys(how)))
-        )
-    return VoiceTable([labels.speaker(one.speaker) for one in voices], rows)
 
 
 def _gaps(transcript: Transcript, analysis: Analysis, labels: Labels) -> list[tuple[str, str]]:
@@ -202,23 +189,46 @@ def _flags(transcript: Transcript, t: Strings) -> list[tuple[str, str]]:
     return [(clean(flag), t.get(f"flag.{flag}") or "") for flag in seen]
 
 
-def build_view(transcript: Transcript, analysis: Analysis, facts: ReportFacts, t: Strings) -> ReportView:
-    """Compute a report's content in the language of ``t``."""
+def build_view(
+    transcript: Transcript,
+    analysis: Analysis,
+    facts: ReportFacts,
+    t: Strings,
+    sounds: Mapping[int, FindingSound] | None = None,
+) -> ReportView:
+    """Compute a report's content in the language of ``t``.
+
+    Args:
+        transcript, analysis, facts: the documents.
+        t: the language.
+        sounds: what the recording sounds like around each finding; None: the audio is not at hand.
+    """
     labels = Labels(t, hours=transcript.recording.duration_s >= 3600)
-    findings = finding_views(analysis, labels)
+    sounds = enveloped_findings(transcript, analysis) if sounds is None else sounds
+    findings = finding_views(analysis, labels, sounds)
+    custody, older = custody_rows(facts, t)
+    recording, bundle = shlex.quote(clean(facts.file_name)), f"{clean(facts.file_id)}.zip"
     strips, note = _strips(transcript, analysis, labels)
-    voices = analysis.acoustics if isinstance(analysis.acoustics, list) else []
-    chunks = [voices[at : at + _SPEAKERS_ABREAST] for at in range(0, len(voices), _SPEAKERS_ABREAST)]
     return ReportView(
         labels=labels,
         short_id=shorten(clean(facts.file_id), 30),
-        check_command=f"sha256sum -- {shlex.quote(clean(facts.file_name))}",
+        check_command=f"sha256sum -- {recording}",
+        recording_argument=recording,
+        bundle_name=bundle,
+        bundle_argument=shlex.quote(bundle),
+        stated=stated_rows(facts.stated, t),
+        custody=custody,
+        custody_older=older,
+        accuracy=accuracy_rows(transcript, analysis, labels),
+        speakers=speaker_rows(transcript, analysis, labels),
+        voice_time=voice_charts(analysis, labels),
+        pictured=any(one.png is not None for one in sounds.values()),
         summary=summarise(transcript, analysis, labels),
         strips=strips,
         wave_note=note,
         findings=findings,
         categories=category_rows(analysis, labels),
-        voices=[_voice_table(chunk, labels) for chunk in chunks],
+        voices=voice_tables(analysis, labels),
         set_aside=set_aside_views(analysis, labels),
         not_analysed=not_analysed_rows(transcript, analysis, labels),
         arousal=arousal_table(analysis, labels),

@@ -17,7 +17,7 @@ __all__ = ["Mark", "Strip", "Turn", "draw_strips", "peak_level"]
 WIDTH = 680.0
 """User units across; about the text width of an A4 page in CSS pixels."""
 _LEFT, _LANE, _TOP, _TURN, _AXIS = 62.0, 44.0, 16.0, 11.0, 20.0
-_LABEL = 23.0
+_LABEL = 26.0
 """Room for a label such as F001, user units."""
 _ROW_S = 900.0
 """Longest stretch on one strip, seconds: more would hide single words."""
@@ -80,14 +80,14 @@ def _envelope(values: Sequence[float], middle: float, half: float, scale: float)
 def _text(x: float, y: float, text: str, *, anchor: str = "middle", fill: str = _SOFT, bold: bool = False) -> str:
     weight = ' font-weight="bold"' if bold else ""
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-family="NanumGothic, sans-serif" font-size="8.5" '
+        f'<text x="{x:.1f}" y="{y:.1f}" font-family="NanumGothic, sans-serif" font-size="9.4" '
         f'text-anchor="{anchor}" fill="{fill}"{weight}>{escape(text)}</text>'
     )
 
 
 def _axis(start: float, end: float, y: float, bottom: float, hours: bool) -> Iterable[str]:
     scale = (WIDTH - _LEFT) / (end - start)
-    tick = next((size for size in _TICKS if (end - start) / size <= 12), 600)
+    tick = next((size for size in _TICKS if (end - start) / size <= 9), 600)
     yield f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{WIDTH}" y2="{y:.1f}" stroke="{_SOFT}" stroke-width="0.7"/>'
     index = -int(-start // tick)
     while index * tick <= end + 1e-6:
@@ -160,7 +160,7 @@ def draw_strips(
         body = [f'<rect x="{_LEFT}" y="{_TOP}" width="{WIDTH - _LEFT}" height="{_LANE * len(peaks)}" fill="#f5f7f9"/>']
         for index, lane in enumerate(peaks):
             middle = _TOP + _LANE * (index + 0.5)
-            body.append(_envelope(_bins(lane, step_s, start, end, 618), middle, _LANE / 2 - 2, scale))
+            body.append(_envelope(_bins(lane, step_s, start, end, 412), middle, _LANE / 2 - 2, scale))
             body.append(_text(_LEFT - 6, middle + 3, channel_names[index], anchor="end"))
         lanes_top = _TOP + _LANE * len(peaks) + 3
         body.extend(_turns(turns, start, end, lanes_top))

@@ -11,7 +11,7 @@ from include.stt.facts import engine_info
 from include.stt.fingerprint import THRESHOLD as RELATED_FROM
 from include.stt.fingerprint import Fingerprint, similarity
 from include.stt.memory import MemoryUse
-from include.stt.prepare import load_channels
+from include.stt.prepare import load_channels, load_pcm
 from include.stt.replicas import TranscriberPool
 from include.stt.service import RemoteTranscriber, ServiceOptions, serve, service_status, stop_service
 from include.stt.transcriber import Transcriber
@@ -66,6 +66,7 @@ __all__ = [
     "file_sha256",
     "install_base",
     "load_channels",
+    "load_pcm",
     "load_transcript",
     "of_this_file",
     "probe",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from include.stt.audio import Probe
 
-__all__ = ["Prepared", "heard_channels", "load_channels", "prepare"]
+__all__ = ["Prepared", "heard_channels", "load_channels", "load_pcm", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,15 @@ def load_channels(path: Path, *, name: str | None = None) -> list[NDArray[np.flo
     """
     audio = decode(path, probe(path, name=name), name=name)
     return [_as_float(audio.pcm[:, index]) for index in range(audio.pcm.shape[1])]
+
+
+def load_pcm(path: Path, *, name: str | None = None) -> NDArray[np.int16]:
+    """Decode a recording for pictures of it: shape (frames, channels), 16-bit, 16 kHz; half the memory of floats.
+
+    Raises:
+        AudioError: it can't be decoded.
+    """
+    return decode(path, probe(path, name=name), name=name).pcm
 
 
 def heard_channels(path: Path, *, name: str | None = None) -> list[NDArray[np.int16]]:

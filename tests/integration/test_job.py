@@ -238,13 +238,20 @@ def test_what_each_stage_consumed_and_made_is_attested_and_in_the_ledger(store: 
     assert analysed["predicate"]["inputs"] == {"recording": original, "transcript.json": made["transcript.json"]}
     assert {one["digest"]["sha256"] for one in reported["subject"]} == {made["report.pdf"], made["report.html"]}
     with state.events_of(job.job_id) as events:
-        facts = [one.facts for one in events]
+        *events_before, last = events
+    facts = [one.facts for one in (*events_before, last)]
     assert facts[-1]["to_state"] == "COMPLETED"
     digests = {f"{stage}.dsse.json": hashlib.sha256(line).hexdigest()
                for stage, line in zip(("transcribe", "analyze", "report"), lines, strict=True)}  # fmt: skip
     assert facts[-1]["digests"] == made | {
-        "recording": original, "original": original, "report.dsse.json": digests["report.dsse.json"],
+        "recording": original, "original": original, "working copy": original,
+        "report.dsse.json": digests["report.dsse.json"],
     }  # fmt: skip
+    page = store.read(layout.completed_key(job.job_id, "call_report.html")).decode()
+    assert evidence.load_signer(get_settings()).keyid in page
+    assert facts[-2]["to_state"] == "REPORT_GENERATING"
+    assert events_before[-1].hash in page, "the report's custody table ends with the event before it was made"
+    assert store.uri(layout.original_key(job.job_id, "call.m4a")) in page
     for to, name in (("FORENSIC_QUEUE", "transcribe.dsse.json"), ("REPORT_QUEUE", "analyze.dsse.json")):
         (event,) = [one for one in facts if one["to_state"] == to]
         assert event["digests"][name] == digests[name]

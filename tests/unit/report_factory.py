@@ -193,7 +193,17 @@ def _voice(speaker: str | None, base: float) -> SpeakerVoice:
         pauses_per_minute=none,
         pause_median_s=none,
         floor=FloorMeasures.model_validate(
-            dict.fromkeys(FloorMeasures.model_fields, Measure(value=3.0, unit="count", method="speaker turns"))
+            {
+                name: Measure(value=value, unit=unit, method="speaker turns")
+                for name, value, unit in (
+                    ("turns", 12, ""),
+                    ("talking_share", 0.5, ""),
+                    ("response_latency_s", 0.62, "s"),
+                    ("overlap_s", 1.4, "s"),
+                    ("interruptions", 2, ""),
+                    ("interrupted", 1, ""),
+                )
+            }
         ),
         pause_ratio=Measure(value=0.31, unit="", method="1 - word time / span of the speaker's words"),
         speech_rate=NotMeasured(reason="word times come from attention and are too coarse for a rate"),

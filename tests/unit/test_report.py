@@ -89,7 +89,7 @@ def test_report_holds_what_the_documents_hold(language: Language, caplog: pytest
         strings = load_strings(language)
         for key in (
             "order.statement", "findings.unverified", "confirmation.not_made", "confirmation.confirmed",
-            "confirmation.unconfirmed", "findings.unconfirmed", "set_aside.heading", "not_analysed.uncovered_speech",
+            "confirmation.unconfirmed", "findings.list_note", "set_aside.heading", "not_analysed.uncovered_speech",
             "disclaimer.no_lie_detection", "disclaimer.no_opinion", "limits.ai", "timing.attention", "counter.joke",
         ):  # fmt: skip
             assert strings(key).replace(" ", "") in squeezed, key
@@ -116,7 +116,7 @@ def test_empty_transcript_and_missing_waveform_say_why() -> None:
     transcript.recording.container_duration_s = None
     text = _html_text(_render(transcript, analysis, "ko", received_at=None, run_id=None).html)
     for wanted in ("no speech was found", "채널이 하나입니다", "the audio was not at hand", "no voiced speech",
-                   "기재 없음", "명령줄에서 작성", "컨테이너에 길이 표기 없음"):  # fmt: skip
+                   "기재되지 않음", "명령줄에서 작성", "컨테이너에 길이 표기 없음"):  # fmt: skip
         assert wanted in text
     assert "<span" not in text
 

@@ -15,7 +15,7 @@ from include.forensic.floor_timing import FloorMeasures
 from include.forensic.stress import MovedMeasure
 from include.forensic.voice_models import TURN_MEASURES
 from include.report.strings import load_strings
-from include.report.view import FLOOR, MEASURES
+from include.report.voice_table import FLOOR, MEASURES
 from include.stt import NotMeasured, Transcript
 
 CLAIMS = {

@@ -66,8 +66,9 @@ def test_marking_never_loses_text(text: str, tokens: list[str]) -> None:
 
 def test_keep_words_escapes() -> None:
     assert (
-        keep_words("<b>한글</b> & 낱말이다")
-        == '<span class="w">&lt;b&gt;한글&lt;/b&gt;</span> &amp; <span class="w">낱말이다</span>'
+        keep_words("<b>한글</b> & 앞의 낱말은 <i>낱말</i> 그대로다")
+        == '&lt;b&gt;한글&lt;/b&gt; &amp; <span class="w">앞의</span> <span class="w">낱말은</span> '
+        '<span class="w">&lt;i&gt;낱말&lt;/i&gt;</span> <span class="w">그대로다</span>'
     )
 
 

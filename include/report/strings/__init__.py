@@ -14,6 +14,9 @@ __all__ = ["Strings", "keep_words", "load_strings"]
 
 _HANGUL_WORD = re.compile(r"(?=.*[가-힣])\S{2,16}")
 
+_FIRST = 12
+"""So many signs fit on a line wherever the reports print a text; elements for words among them would only cost time."""
+
 
 class Strings:
     """A language's strings by dotted key."""
@@ -55,10 +58,12 @@ def keep_words(text: str) -> Markup:
 
     The text should be clean already (see ``include.report.text.clean``).
     """
-    parts = [
-        Markup('<span class="w">{}</span>').format(word) if _HANGUL_WORD.fullmatch(word) else escape(word)
-        for word in text.split(" ")
-    ]
+    parts: list[Markup] = []
+    at = 0
+    for word in text.split(" "):
+        at += len(word) + 1
+        kept = at - 1 > _FIRST and _HANGUL_WORD.fullmatch(word)
+        parts.append(Markup('<span class="w">{}</span>').format(word) if kept else escape(word))
     return Markup(" ").join(parts)
 
 

@@ -1,0 +1,101 @@
+"""What the pipeline knows of a recording besides its transcript and analysis, for its report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from include import __version__, report, state
+from include.pipeline.kept import check_original
+from include.pipeline.signing import open_signer
+from include.stated import stated_facts
+from include.storage import layout
+
+if TYPE_CHECKING:
+    from include.evidence import Event, Scope
+    from include.manifest import Recording
+    from include.pipeline.taskrun import TaskRun
+    from include.storage import Store
+
+__all__ = ["intake_digest", "report_facts"]
+
+_TOOL = f"VoiceMan {__version__} (Python hashlib)"
+
+
+def intake_digest(job_id: str) -> str | None:
+    """SHA-256 of the job's newest intake.json; None: nothing is stated."""
+    found = state.intake_of(job_id)
+    return None if found is None else found[1]
+
+
+def report_facts(store: Store, row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
+    """The facts of a report that is about to be made; the preservation copy is read again for it.
+
+    Args:
+        store: the bucket.
+        row: the recording; its working copy has been read and verified by the caller just now.
+        run: who makes the report.
+
+    Raises:
+        DigestMismatchError: the preservation copy was changed.
+        MissingKeyError: there is no key that may sign.
+        StorageError, StateError: S3 or PostgreSQL can't be reached.
+    """
+    recording = row.recording
+    name = recording.received_name or recording.name
+    check_original(store, recording)
+    found, case, signer = state.intake_of(recording.job_id), state.case_of(recording.job_id), open_signer()
+    return report.ReportFacts(
+        job_id=recording.job_id,
+        file_id=recording.file_id,
+        file_name=name,
+        sha256=recording.sha256,
+        size_bytes=recording.size_bytes,
+        received_at=row.received_at.astimezone(UTC).isoformat(timespec="seconds"),
+        run_id=run.run_id,
+        software_version=__version__,
+        generated_at=_now(),
+        stated=None if found is None else stated_facts(*found, name),
+        case=case,
+        custody=None if case is None else _events(case, recording),
+        signing=None if signer is None else report.SigningKey(keyid=signer.keyid, demo=signer.demo),
+        copies=(
+            _copy("preservation", store.uri(layout.original_key(recording.job_id, recording.name))),
+            _copy("working", store.uri(layout.processing_key(recording.job_id, recording.name))),
+        ),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _copy(role: str, place: str) -> report.VerifiedCopy:
+    return report.VerifiedCopy.model_validate({"role": role, "place": place, "verified_at": _now(), "tool": _TOOL})
+
+
+def _events(case: str, recording: Recording) -> tuple[report.CustodyEvent, ...]:
+    """The recording's own chain and its job's, in the ledger's order."""
+    scopes: list[Scope] = [(recording.job_id, recording.file_id), (recording.job_id, None)]
+    found = []
+    for scope in scopes:
+        with state.events_of(case, scope) as events:
+            found += [_event(event) for event in events]
+    return tuple(sorted(found, key=lambda one: one.seq))
+
+
+def _event(event: Event) -> report.CustodyEvent:
+    facts = event.facts
+    return report.CustodyEvent(
+        seq=event.seq,
+        at=facts["at"],
+        actor=facts["actor"] or "–",
+        run=facts["run"],
+        attempt=facts["try"],
+        action=facts["action"],
+        from_state=facts["from_state"],
+        to_state=facts["to_state"],
+        reason=facts["reason"],
+        digests=facts["digests"],
+        hash=event.hash,
+    )
