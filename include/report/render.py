@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
     import jinja2
 
-__all__ = ["RenderedReport", "html_to_pdf", "render_report", "template_environment", "write_report"]
+__all__ = [
+    "RenderedReport",
+    "html_to_pdf",
+    "refusing_fetcher",
+    "render_report",
+    "template_environment",
+    "write_report",
+]
 
 PDF_VARIANT = "pdf/a-3a"
 """PDF/A-3a: tagged, fonts embedded, made for keeping, may carry the JSON files. WeasyPrint can't claim UA-1 with it."""
@@ -101,7 +108,7 @@ def _shown(value: object) -> object:
     return clean(value) if isinstance(value, str) else value
 
 
-def _refusing_fetcher() -> Any:
+def refusing_fetcher() -> Any:
     """A WeasyPrint fetcher that fetches nothing, not even ``data:``, and stops the rendering when asked to."""
     from weasyprint.urls import URLFetcher
 
@@ -119,7 +126,7 @@ def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFac
     from weasyprint import Attachment
 
     made = datetime.fromisoformat(facts.generated_at)
-    fetcher = _refusing_fetcher()
+    fetcher = refusing_fetcher()
     attached = [
         Attachment(
             string=one.data,
@@ -151,7 +158,7 @@ def html_to_pdf(html: str, *, what: str, attachments: Sequence[object] = ()) -> 
 
     logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # a line for each page otherwise
     try:
-        pdf: bytes = HTML(string=html, url_fetcher=_refusing_fetcher()).write_pdf(
+        pdf: bytes = HTML(string=html, url_fetcher=refusing_fetcher()).write_pdf(
             pdf_variant=PDF_VARIANT, attachments=list(attachments)
         )
     except FatalURLFetchingError as error:

@@ -21,12 +21,23 @@ def report_versions() -> dict[str, str]:
 
 
 @cache
-def report_settings_digest() -> str:
-    """SHA-256 (hex) over the templates, style sheet, strings, code and versions of the report."""
+def report_settings_digest(*, case: bool = False) -> str:
+    """SHA-256 (hex) over the templates, style sheet, strings, code and versions of the report.
+
+    Args:
+        case: of the case report, which adds files to those of the single one; a change of these makes no single report
+            outdated.
+    """
     digest = hashlib.sha256()
     for name, number in sorted(report_versions().items()):
         digest.update(f"{name}={number}\n".encode())
-    for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in _SUFFIXES):
+    for path in sorted(
+        path for path in PACKAGE.rglob("*") if path.suffix in _SUFFIXES and (case or not _of_case(path))
+    ):
         digest.update(f"{path.relative_to(PACKAGE).as_posix()} ".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _of_case(path: Path) -> bool:
+    return path.name.startswith("case_") or path.parent.name == "case"
