@@ -5,6 +5,7 @@ them by name.
 """
 
 from include.pipeline.bundling import recording_bundle
+from include.pipeline.case_report import case_report_of
 from include.pipeline.claim import claim_job, load_manifest
 from include.pipeline.closing import judge, notify_end, reconcile, summarize_job
 from include.pipeline.custody import LedgerReport, check_ledger, export_ledger, recording_extract, signed_export
@@ -24,6 +25,7 @@ __all__ = [
     "TaskRun",
     "analyze_batch",
     "batch_size",
+    "case_report_of",
     "check_ledger",
     "claim_job",
     "export_ledger",

@@ -16,10 +16,10 @@ from include import forensic, report, stt
 from include.settings import TEMPORARY, get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from types import TracebackType
 
-__all__ = ["Renderer", "report_kinds"]
+__all__ = ["Renderer", "case_report_languages", "render_case", "report_kinds"]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,36 @@ def report_kinds(before: Collection[str] = ()) -> tuple[str, ...]:
     other = "en" if settings.report_language == "ko" else "ko"
     first, second = ("report.pdf", "report.html"), (f"report.{other}.pdf", f"report.{other}.html")
     return first + second if settings.report_languages == "both" or set(second) & set(before) else first
+
+
+def case_report_languages() -> tuple[report.Language, ...]:
+    """In which languages case reports are made."""
+    settings = get_settings()
+    other: report.Language = "en" if settings.report_language == "ko" else "ko"
+    return (settings.report_language, other) if settings.report_languages == "both" else (settings.report_language,)
+
+
+def render_case(
+    facts: report.CaseFacts, course: forensic.CaseCourse, languages: Sequence[report.Language]
+) -> dict[str, bytes]:
+    """``ko.pdf``, ``ko.html`` … of a case report, made in a process of its own: a large one's memory goes with it.
+
+    Raises:
+        DocumentError, ToolError: as :func:`include.report.render_case_report`.
+        BrokenProcessPool: the process was killed.
+    """
+    with _pool(1) as alone:
+        return alone.submit(_render_case, facts, course, tuple(languages)).result()
+
+
+def _render_case(
+    facts: report.CaseFacts, course: forensic.CaseCourse, languages: tuple[report.Language, ...]
+) -> dict[str, bytes]:
+    made: dict[str, bytes] = {}
+    for language in languages:
+        rendered = report.render_case_report(facts, course, language=language)
+        made |= {f"{language}.pdf": rendered.pdf, f"{language}.html": rendered.html.encode()}
+    return made
 
 
 class Renderer:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["case_entry", "category_names"]
 
 
-def case_entry(  # noqa: PLR0913 (each is another thing that is known of a recording)
+def case_entry(
     analysis: Analysis,
     transcript: Transcript,
     course: CaseRecording,

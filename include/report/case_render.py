@@ -11,7 +11,7 @@ from include.errors import DocumentError
 from include.report.case_view import build_case_view, sum_lines
 from include.report.fonts import require_hangul_font, write_out_undrawable
 from include.report.render import RenderedReport, html_to_pdf, refusing_fetcher, template_environment
-from include.report.settings_digest import PACKAGE, report_settings_digest, report_versions
+from include.report.settings_digest import PACKAGE, case_report_digest, report_versions
 from include.report.strings import load_strings
 from include.report.text import clean
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from include.report.case_facts import CaseFacts
     from include.report.facts import Language
 
-__all__ = ["render_case_report"]
+__all__ = ["case_attachments", "case_html", "render_case_report"]
 
 
 def render_case_report(facts: CaseFacts, course: CaseCourse, *, language: Language) -> RenderedReport:
@@ -35,19 +35,28 @@ def render_case_report(facts: CaseFacts, course: CaseCourse, *, language: Langua
         DocumentError: facts and course are not about the same recordings.
         ToolError: no Hangul font is installed.
     """
-    if sorted(one.key for one in facts.entries) != sorted(one.name for one in course.recordings):
-        raise DocumentError("Case report and course are not about the same recordings; make both of the same analyses.")
     require_hangul_font()
-    attached = {
+    html = case_html(facts, course, language)
+    return RenderedReport(html, _pdf(write_out_undrawable(html), facts, case_attachments(facts, course)))
+
+
+def case_attachments(facts: CaseFacts, course: CaseCourse) -> dict[str, bytes]:
+    """Name → contents of what the PDF carries."""
+    return {
         "SHA256SUMS.txt": sum_lines(facts),
         "case_course.json": (course.model_dump_json(indent=2) + "\n").encode(),
         "case_recordings.json": facts.to_json().encode("utf-8", "backslashreplace"),
     }
-    html = _html(facts, course, language, attached)
-    return RenderedReport(html, _pdf(write_out_undrawable(html), facts, attached))
 
 
-def _html(facts: CaseFacts, course: CaseCourse, language: Language, attached: dict[str, bytes]) -> str:
+def case_html(facts: CaseFacts, course: CaseCourse, language: Language) -> str:
+    """The HTML of a case report.
+
+    Raises:
+        DocumentError: see :func:`render_case_report`.
+    """
+    if sorted(one.key for one in facts.entries) != sorted(one.name for one in course.recordings):
+        raise DocumentError("Case report and course are not about the same recordings; make both of the same analyses.")
     strings = load_strings(language, "case")
     folder = PACKAGE / "templates"
     style = "".join((folder / name).read_text(encoding="utf-8") for name in ("report.css", "case/case.css"))
@@ -62,8 +71,11 @@ def _html(facts: CaseFacts, course: CaseCourse, language: Language, attached: di
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             facts=facts,
             view=build_case_view(facts, course, strings),
-            attached=[(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in attached.items()],
-            report_digest=report_settings_digest(case=True),
+            attached=[
+                (name, len(data), hashlib.sha256(data).hexdigest())
+                for name, data in case_attachments(facts, course).items()
+            ],
+            report_digest=case_report_digest(),
             report_versions=report_versions(),
         )
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["case_gaps", "case_summary"]
 
-_NAMED = 20
+_NAMED, _PARTIES = 20, 4
 
 
 def case_summary(entries: Sequence[CaseEntry], course: CaseCourse, found: Network, names: CaseNames) -> list[str]:
@@ -90,8 +90,10 @@ def _parties(course: CaseCourse, names: CaseNames) -> list[str]:
             n=len(one.counted),
             required=one.required,
         )
-        for one in met
+        for one in met[:_PARTIES]
     ]
+    if len(met) > _PARTIES:
+        told.append(t("case.summary.more_parties", n=len(met) - _PARTIES))
     if rest:
         told.append(t("case.summary.repetition_not_met", n=rest))
     return told or [t("case.summary.no_repetition")]

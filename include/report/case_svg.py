@@ -66,7 +66,7 @@ def _days(start: datetime, days: int, step: int) -> list[tuple[int, datetime]]:
 
 
 def _month_marks(start: datetime, last: datetime, every: int) -> list[tuple[datetime, str]]:
-    marks = []
+    marks: list[tuple[datetime, str]] = []
     month = start.year * 12 + start.month - 1
     month += -month % every
     while True:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from include.forensic import rate_per_hour
 from include.report.case_facts import FoundCount
 from include.report.case_timeline import when
-from include.report.text import clean, clock
+from include.report.text import clean, clock, shorten
 from include.stt import NotMeasured
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def recording_lines(entries: Sequence[CaseEntry], names: CaseNames) -> list[Reco
             number=names.number(one.key),
             when=when(one.recorded_at, time_of_day=one.time_of_day),
             source=t(f"case.source.{one.time_source}") if one.time_source else "",
-            name=clean(one.name),
+            name=shorten(clean(one.name), 60),
             party=clean(one.party or ""),
             duration=clock(one.duration_s, digits=0, hours=one.duration_s >= 3600),
             speakers=", ".join(names.speaker(one.key, speaker.label) for speaker in one.speakers),

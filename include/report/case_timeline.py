@@ -1,4 +1,4 @@
-"""Recordings on a calendar: the day across, the time of day down; those without a time of day in a lane of their own."""
+"""Recordings on a calendar: the day across, the time of day down; those without one in a lane of their own."""
 
 from __future__ import annotations
 

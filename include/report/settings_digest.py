@@ -9,7 +9,7 @@ from pathlib import Path
 
 from include import __version__
 
-__all__ = ["PACKAGE", "report_settings_digest", "report_versions"]
+__all__ = ["PACKAGE", "case_report_digest", "report_settings_digest", "report_versions"]
 
 PACKAGE = Path(__file__).resolve().parent
 _SUFFIXES = (".py", ".j2", ".css", ".toml")
@@ -21,13 +21,21 @@ def report_versions() -> dict[str, str]:
 
 
 @cache
-def report_settings_digest(*, case: bool = False) -> str:
+def report_settings_digest() -> str:
     """SHA-256 (hex) over the templates, style sheet, strings, code and versions of the report.
 
-    Args:
-        case: of the case report, which adds files to those of the single one; a change of these makes no single report
-            outdated.
+    What only the case report has is not in it: a change of that makes no recording's own report outdated.
     """
+    return _digest(case=False)
+
+
+@cache
+def case_report_digest() -> str:
+    """The same of the case report, which adds files to those of the single one."""
+    return _digest(case=True)
+
+
+def _digest(*, case: bool) -> str:
     digest = hashlib.sha256()
     for name, number in sorted(report_versions().items()):
         digest.update(f"{name}={number}\n".encode())

@@ -31,7 +31,7 @@ PERSONS = ("김민준", "이서연", "박도윤", "최지우", "정하은", "강
 OTHERS = ("010-1234-5678", "김대리", "남궁민수 과장님")
 
 
-def make_case(  # noqa: PLR0913
+def make_case(
     count: int,
     *,
     named: bool = True,
@@ -75,7 +75,7 @@ def make_case(  # noqa: PLR0913
     ), course
 
 
-def _recording(  # noqa: PLR0913
+def _recording(
     at: int, made: datetime | None, draw: random.Random, *, named: bool, long_names: bool, hostile: str | None
 ) -> tuple[CaseEntry, CaseRecording]:
     stamp = "" if made is None else f"_{made:%y%m%d_%H%M%S}"

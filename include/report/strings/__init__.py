@@ -89,7 +89,8 @@ def load_strings(language: str, *more: str) -> Strings:
         language: which.
         more: tables of another document beside the report's (``case``: of ``case_ko.toml``).
     """
-    folder, flat = Path(__file__).resolve().parent, {}
+    folder = Path(__file__).resolve().parent
+    flat: dict[str, str] = {}
     for name in (language, *(f"{table}_{language}" for table in more)):
         flat |= _flat(tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8")))
     return Strings(language, flat)
