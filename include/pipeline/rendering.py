@@ -66,24 +66,20 @@ def case_report_languages() -> tuple[report.Language, ...]:
 def render_case(
     facts: report.CaseFacts, course: forensic.CaseCourse, languages: Sequence[report.Language]
 ) -> dict[str, bytes]:
-    """``ko.pdf``, ``ko.html`` … of a case report, made in a process of its own: a large one's memory goes with it.
+    """``ko.pdf``, ``ko.html`` … of a case report: each language in a process of its own, whose memory goes with it.
 
     Raises:
         DocumentError, ToolError: as :func:`include.report.render_case_report`.
-        BrokenProcessPool: the process was killed.
+        BrokenProcessPool: a process was killed.
     """
-    with _pool(1) as alone:
-        return alone.submit(_render_case, facts, course, tuple(languages)).result()
+    with _pool(len(languages)) as pool:
+        waiting = [pool.submit(_render_case, facts, course, language) for language in languages]
+        return {name: data for one in waiting for name, data in one.result().items()}
 
 
-def _render_case(
-    facts: report.CaseFacts, course: forensic.CaseCourse, languages: tuple[report.Language, ...]
-) -> dict[str, bytes]:
-    made: dict[str, bytes] = {}
-    for language in languages:
-        rendered = report.render_case_report(facts, course, language=language)
-        made |= {f"{language}.pdf": rendered.pdf, f"{language}.html": rendered.html.encode()}
-    return made
+def _render_case(facts: report.CaseFacts, course: forensic.CaseCourse, language: report.Language) -> dict[str, bytes]:
+    rendered = report.render_case_report(facts, course, language=language)
+    return {f"{language}.pdf": rendered.pdf, f"{language}.html": rendered.html.encode()}
 
 
 class Renderer:
