@@ -72,6 +72,9 @@ bench-celery: env ## two Celery workers and a Redis (apt: redis-server), one wor
 bench-report: env ## CPU seconds of a report: calls of 10 and 70 minutes
 	@PYTHONPATH=. $(PY) -W ignore bench/report.py
 
+bench-case: env ## CPU seconds, pages and memory of a case report: 2, 40 and 200 recordings
+	@PYTHONPATH=. $(PY) -W ignore bench/case_report.py
+
 bench-analysis: env ## CPU seconds and memory of an analysis: calls of 10 and 70 minutes, one core
 	@PYTHONPATH=. $(PY) -W ignore bench/analysis.py $(ARGS)
 
@@ -94,7 +97,10 @@ train: env ## a model from labelled data: make train DATA=dir OUT=dir; dialogues
 samples: env ## make the sample calls again (needs flite)
 	@PYTHONPATH=. $(PY) samples/make_samples.py
 
+case-picture: env ## draw docs/pictures/case_report.png from made-up calls
+	@PYTHONPATH=. $(PY) -W ignore tools/case_picture.py
+
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval train samples schemas
+.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-case bench-analysis bench-evidence bench-tampering bench-service eval train samples case-picture schemas

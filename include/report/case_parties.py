@@ -155,7 +155,7 @@ def _calls(calls: CallRate | NotMeasured, names: CaseNames) -> list[tuple[str, s
     if isinstance(z, NotMeasured) or isinstance(p, NotMeasured):
         closer = clean(t.recorded(z.reason)) if isinstance(z, NotMeasured) else ""
     else:
-        closer = t("case.party.closer_told", z=number(z), p=number(p, 4))
+        closer = t("case.party.closer_told", z=number(z), p=_p_value(p))
     return [(t("case.party.calls"), told), (t("case.party.closer"), closer)]
 
 
@@ -163,4 +163,9 @@ def _severity(course: SeverityCourse | NotMeasured, names: CaseNames) -> str:
     t = names.t
     if isinstance(course, NotMeasured):
         return clean(t.recorded(course.reason))
-    return t("case.party.severity_told", tau=number(course.tau), p=number(course.p_value, 4), n=course.recordings)
+    return t("case.party.severity_told", tau=number(course.tau), p=_p_value(course.p_value), n=course.recordings)
+
+
+def _p_value(value: float) -> str:
+    """As computed to four digits; what rounds to nothing is no zero."""
+    return f"= {number(value, 4)}" if value else "< 0.0001"
