@@ -18,7 +18,7 @@ from include import __version__, forensic, report, state, stt
 from include.errors import EmptyJobError, StorageError
 from include.job_summary import CaseReportMade, JobSummary, Place
 from include.manifest import State
-from include.pipeline.course import JobRecordings, Member, read_members
+from include.pipeline.course import MOST_RECORDINGS, JobRecordings, Member, read_members
 from include.pipeline.rendering import case_report_languages, render_case
 from include.settings import get_settings
 from include.storage import layout
@@ -167,6 +167,8 @@ def _write(
 ) -> CaseReportMade | stt.NotMeasured:
     case = state.case_of(job.job_id)
     others = [one for one in (state.jobs_of(case) if case else []) if one != job.job_id]
+    if len(others) >= MOST_RECORDINGS:
+        return stt.NotMeasured(reason=f"The case has {len(others) + 1} jobs; name those of one report to case-report.")
     jobs = sorted([job, *map(job_recordings, others)], key=lambda one: one.job_id)
     read = read_members(store, jobs) if others else members
     if isinstance(read, stt.NotMeasured):
