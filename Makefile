@@ -72,6 +72,9 @@ bench-celery: env ## two Celery workers and a Redis (apt: redis-server), one wor
 bench-report: env ## seconds and memory of a report: calls of 10 and 70 minutes (3 minutes)
 	@PYTHONPATH=. $(PY) -W ignore bench/report.py
 
+bench-case: env ## CPU seconds, pages and memory of a case report: 2, 40 and 200 recordings
+	@PYTHONPATH=. $(PY) -W ignore bench/case_report.py
+
 bench-analysis: env ## CPU seconds and memory of an analysis: calls of 10 and 70 minutes, one core
 	@PYTHONPATH=. $(PY) -W ignore bench/analysis.py $(ARGS)
 
@@ -97,7 +100,10 @@ samples: env ## make the sample calls again (needs flite)
 pictures: env ## draw the pictures of sample reports in docs/pictures/ again (apt: poppler-utils)
 	@PYTHONPATH=. $(PY) tools/pictures.py
 
+case-picture: env ## draw docs/pictures/case_report.png from made-up calls
+	@PYTHONPATH=. $(PY) -W ignore tools/case_picture.py
+
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval train samples pictures schemas
+.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-case bench-analysis bench-evidence bench-tampering bench-service eval train samples pictures case-picture schemas

@@ -15,10 +15,12 @@ from include.stt import NotMeasured
 __all__ = [
     "SCHEMA",
     "CaseCounts",
+    "CaseReportMade",
     "CaseSummary",
     "Failure",
     "JobSummary",
     "Made",
+    "Place",
     "RecordingSummary",
     "RelatedRecording",
     "RunFigures",
@@ -54,6 +56,13 @@ class Made(_Model):
     sha256: str
     settings_digest: str
     """Of everything but the input that decided what it holds: versions, weights, rules, parameters."""
+
+
+class Place(_Model):
+    """Where a file lies."""
+
+    uri: str
+    sha256: str
 
 
 class Twin(_Model):
@@ -175,6 +184,20 @@ class CaseSummary(_Model):
     """Parties with passages that such a finding could rest on, in too few recordings."""
 
 
+class CaseReportMade(_Model):
+    """The report over the recordings of the job's case."""
+
+    measured: Literal[True] = True
+    files: dict[str, Place]
+    """``case_report.ko.pdf`` … → where it lies."""
+    recordings: int
+    """In it; of all jobs of the case."""
+    jobs: list[str]
+    """Whose recordings are in it."""
+    inputs_sha256: str
+    """Over all that decides what it holds but the time: with the same one it is not made again."""
+
+
 class JobSummary(_Model):
     """Every recording of a job, and the totals."""
 
@@ -196,6 +219,8 @@ class JobSummary(_Model):
     totals: Totals
     case: CaseSummary | NotMeasured = NotMeasured(reason="The summary was written before courses were.")
     """What the recordings show together."""
+    case_report: CaseReportMade | NotMeasured = NotMeasured(reason="The summary was written before case reports were.")
+    """The report over them, or why there is none."""
     recordings: list[RecordingSummary]
 
     def to_json(self) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 from typing import TYPE_CHECKING
 
 from include import __version__, forensic, report, stt
 from include.errors import DeviceMemoryError, DocumentError, IntakeFactsError, ModelError
-from include.evidence import IntakeFacts, parse_intake
+from include.evidence import IntakeFacts, RecordingFacts, parse_intake
 from include.job_summary import JobSummary
 from include.settings import get_settings
 from include.stated import stated_facts
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-__all__ = ["analyze_file", "course_files", "report_file", "schema_files"]
+__all__ = ["analyze_file", "case_report_files", "course_files", "report_file", "schema_files"]
 
 _NO_AUDIO = stt.NotMeasured(reason="The audio was not at hand, so no passage was decoded again.")
 _NOT_WANTED = stt.NotMeasured(reason="A second decode was not asked for.")
@@ -149,26 +150,97 @@ def _stated(intake: Path, name: str) -> report.StatedFacts:
     return stated_facts(parse_intake(document, str(intake)), hashlib.sha256(document).hexdigest(), name)
 
 
-def course_files(analyses: Sequence[Path]) -> forensic.CaseCourse | stt.NotMeasured:
+def course_files(analyses: Sequence[Path], *, stated: Path | None = None) -> forensic.CaseCourse | stt.NotMeasured:
     """Set the recordings of a case side by side; each analysis' transcript is looked for beside it by name.
 
     When a recording was made is read from its file's name, as call recorders write it (``…_251119_142233``,
-    ``…_20251119``); one without such a date is left out of trends.
+    ``…_20251119``), unless ``stated``, an intake.json, tells it; one without a date is left out of trends.
 
     Raises:
         DocumentError: one is not an analysis, or its transcript is not there or not the one that was analysed.
     """
-    return forensic.case_course([_of_case(path) for path in analyses])
+    facts = IntakeFacts() if stated is None else parse_intake(stated.read_bytes(), str(stated))
+    return forensic.case_course(
+        [
+            forensic.case_recording(*_documents(path), _name(path), stated=_stated(facts, _name(path)).recorded_at)
+            for path in analyses
+        ]
+    )
 
 
-def _of_case(path: Path) -> forensic.CaseRecording:
+def _stated(facts: IntakeFacts, name: str) -> RecordingFacts:
+    """What is said of a recording, by its file's name with or without extension."""
+    return facts.of(next((one for one in facts.recordings if name in {one, one.rpartition(".")[0]}), name))
+
+
+def _documents(path: Path) -> tuple[forensic.Analysis, stt.Transcript]:
     analysis = forensic.load_analysis(path)
     source = path.with_name(analysis.transcript.name)
     transcript = stt.load_transcript(source)
     if stt.file_sha256(source) != analysis.transcript.sha256:
         raise DocumentError(f"{source} is not the transcript that {path} was made of (its SHA-256 differs).")
-    name = path.name.removesuffix(".json").removesuffix("_forensic")
-    return forensic.case_recording(analysis, transcript, name)
+    return analysis, transcript
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix(".json").removesuffix("_forensic")
+
+
+def case_report_files(
+    analyses: Sequence[Path], *, stated: Path | None, by: str, generated_at: str
+) -> tuple[report.CaseFacts, forensic.CaseCourse]:
+    """What a case report over analysis files is made of; transcripts and reports are looked for beside them by name.
+
+    Args:
+        analyses: two or more.
+        stated: an intake.json with the case number, times and speakers; its ``recordings`` are found by file name,
+            with or without extension.
+        by: who makes it.
+        generated_at: UTC, ISO 8601.
+
+    Raises:
+        DocumentError: as :func:`course_files`; fewer than two recordings, or two of one name.
+        IntakeFactsError: ``stated`` holds no intake facts.
+    """
+    names = [_name(path) for path in analyses]
+    if len(set(names)) < max(len(names), 2):
+        raise DocumentError("A case report needs two analyses or more, and each must have a name of its own.")
+    data = None if stated is None else stated.read_bytes()
+    facts = IntakeFacts() if data is None else parse_intake(data, str(stated))
+    read = [_case_file(path, facts) for path in analyses]
+    course = forensic.case_course([recording for recording, _, _ in read])
+    if isinstance(course, stt.NotMeasured):
+        raise DocumentError(course.reason)
+    digest = None if data is None else hashlib.sha256(data).hexdigest()
+    return report.CaseFacts(
+        case_number=facts.case_number,
+        jobs=[],
+        requester=facts.requester,
+        questions=list(facts.questions or ()),
+        stated_in=[] if stated is None else [f"{stated.name} (SHA-256 {digest})"],
+        made_by=by,
+        generated_at=generated_at,
+        software_version=__version__,
+        entries=[entry for _, entry, _ in read],
+        categories={key: value for _, _, categories in read for key, value in categories.items()},
+    ), course
+
+
+def _case_file(
+    path: Path, facts: IntakeFacts
+) -> tuple[forensic.CaseRecording, report.CaseEntry, dict[str, dict[str, str]]]:
+    analysis, transcript = _documents(path)
+    name = _name(path)
+    said = _stated(facts, name)
+    recording = forensic.case_recording(analysis, transcript, name, stated=said.recorded_at)
+    digests = {"transcript.json": analysis.transcript.sha256, "forensic.json": stt.file_sha256(path)}
+    for beside in sorted(path.parent.glob(f"{glob.escape(name)}_report*.pdf")):
+        digests[beside.name.removeprefix(f"{name}_")] = stt.file_sha256(beside)
+    entry = report.case_entry(
+        analysis, transcript, recording, job_id="-", file_id=name, received=name, written=name,
+        stated_at=said.recorded_at, persons=said.speakers, digests=digests,
+    )  # fmt: skip
+    return recording, entry, report.category_names(analysis)
 
 
 def schema_files() -> dict[str, str]:

@@ -194,6 +194,9 @@ class Settings(BaseSettings):
     report_languages: Literal["both", "one"] = "both"
     """``one``: only the report in ``report_language`` is written, in half the time."""
 
+    case_report: bool = True
+    """Make a report over the recordings of a case at a job's end, where two or more are completed."""
+
     emotion: bool = True
     """``on`` or ``off``: whether an emotion model is applied to the turns, unless a job asks for something else;
     without one only arousal-related measures are given."""

@@ -80,11 +80,20 @@ def course(
 def case(
     analyses: Annotated[list[Path], typer.Argument(help="Analyses of a case; their transcripts lie beside them.")],
     to: Annotated[Path | None, typer.Option("--out", help="Where to write the whole course as JSON.")] = None,
+    folder: Annotated[Path | None, typer.Option("--report", help="Folder for the case report (PDF and HTML).")] = None,
+    facts: Annotated[
+        Path | None, typer.Option(help="An intake.json: case number, when recorded, who the speakers are.")
+    ] = None,
 ) -> None:
     """Tell what the recordings of a case show together: stalking's repetition, repeated phrases, change over time."""
     from include import case_text, plain
 
-    course = plain.course_files(analyses)
+    if folder is not None:
+        from include.cli.cases import report_of_files
+
+        report_of_files(analyses, folder, facts)
+
+    course = plain.course_files(analyses, stated=facts)
     if to is not None:
         check_target(to, *analyses)
         write(to, course.model_dump_json(indent=2) + "\n")

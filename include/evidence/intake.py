@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from include.errors import IntakeFactsError
 
@@ -25,6 +25,7 @@ MAX_INTAKE_BYTES: Final = 1 << 20
 """Largest intake.json that is read."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=r"^[^\x00]*$")]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 CaseNumber = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
 ]
@@ -52,6 +53,10 @@ class RecordingFacts(_Facts):
     """Who handed it in, and when."""
     copies: tuple[Text, ...] | None = None
     """Every copy and conversion between the recording and this file; ``[]``: there was none."""
+    recorded_at: AwareDatetime | None = None
+    """When the recording began, with its zone (``2026-03-02T14:05:00+09:00``)."""
+    speakers: dict[Label, Label] | None = Field(None, max_length=50)
+    """Speaker as the transcript names it (``channel-1``) → who that is. Somebody states it; no voices are compared."""
 
 
 class IntakeFacts(RecordingFacts):

@@ -20,15 +20,17 @@ from include.forensic.analysis import (
     Waveform,
 )
 from include.forensic.analyze import analyze_transcript, settings_digest
+from include.forensic.case_change import CallRate, SeverityCourse
 from include.forensic.case_course import CaseCourse, case_course
-from include.forensic.case_recording import CaseRecording, case_recording
-from include.forensic.case_stalking import CaseFinding, PartyCourse
+from include.forensic.case_phrases import RepeatedPhrase
+from include.forensic.case_recording import CaseRecording, case_recording, clock_in, date_in
+from include.forensic.case_stalking import CaseFinding, CasePassage, PartyCourse
 from include.forensic.crosscheck import CrossChecks
 from include.forensic.dialogue import TextAnalysis, TextFinding, Turn, analyze_text, analyze_text_lines
 from include.forensic.document import SCHEMA, Analysis, load_analysis
 from include.forensic.emotion import EmotionReport
 from include.forensic.findings import Language, located
-from include.forensic.rates import Rate, Trend
+from include.forensic.rates import Rate, Trend, rate_per_hour
 from include.forensic.rulebook import Category, Taxonomy, load_taxonomy, taxonomy_digest
 from include.forensic.scores import is_confirmed
 from include.forensic.second_decode import SecondDecodes, second_decode_digest, wanted_passages
@@ -38,8 +40,10 @@ from include.forensic.voice_models import SpeakerVoice, VoiceTurns
 __all__ = [
     "SCHEMA",
     "Analysis",
+    "CallRate",
     "CaseCourse",
     "CaseFinding",
+    "CasePassage",
     "CaseRecording",
     "Category",
     "Confirmation",
@@ -55,9 +59,11 @@ __all__ = [
     "PartyCourse",
     "Rate",
     "RatedCount",
+    "RepeatedPhrase",
     "Scores",
     "SecondDecodes",
     "SetAsidePassage",
+    "SeverityCourse",
     "Span",
     "SpeakerVoice",
     "Taxonomy",
@@ -75,10 +81,13 @@ __all__ = [
     "analyze_transcript",
     "case_course",
     "case_recording",
+    "clock_in",
+    "date_in",
     "is_confirmed",
     "load_analysis",
     "load_taxonomy",
     "located",
+    "rate_per_hour",
     "second_decode_digest",
     "settings_digest",
     "taxonomy_digest",

@@ -19,7 +19,7 @@ from include.stt import NotMeasured
 
 __all__ = ["CaseCourse", "RecordingRate", "case_course"]
 
-COURSE_VERSION = "2"
+COURSE_VERSION = "3"
 
 
 class _Model(BaseModel):
@@ -68,7 +68,10 @@ def case_course(recordings: Sequence[CaseRecording]) -> CaseCourse | NotMeasured
     if len(recordings) < 2:
         return NotMeasured(reason="A course needs at least two recordings of a case.")
     ordered = sorted(recordings, key=lambda one: (one.made_at is None, one.made_at.timestamp() if one.made_at else 0))
-    dated = [one for one in ordered if one.made_at is not None]
+    # the same bytes under two names are one call: it neither says anything again nor counts twice
+    first = {one.sha256 or str(at): one for at, one in reversed(list(enumerate(ordered)))}
+    single = [one for at, one in enumerate(ordered) if first[one.sha256 or str(at)] is one]
+    dated = [one for one in single if one.made_at is not None]
     categories = sorted({category for one in ordered for category, _ in one.findings})
     return CaseCourse(
         version=COURSE_VERSION,
@@ -76,7 +79,7 @@ def case_course(recordings: Sequence[CaseRecording]) -> CaseCourse | NotMeasured
         trend=_trend(dated, None),
         by_category={category: _trend(dated, category) for category in categories},
         severity=severity_course(dated),
-        repeated=repeated_phrases(ordered),
+        repeated=repeated_phrases(single),
         stalking=stalking_courses(ordered),
     )
 

@@ -7,16 +7,29 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from include.forensic.case_recording import CaseRecording
 
-__all__ = ["MOST_PHRASES", "RepeatedPhrase", "repeated_phrases"]
+__all__ = ["MOST_PHRASES", "MOST_PLACES", "PhrasePlace", "RepeatedPhrase", "repeated_phrases"]
 
 PHRASE_WORDS = 3
 """A repeated phrase has at least this many words."""
 LONGEST_WORDS = 8
 MOST_PHRASES = 50
+MOST_PLACES = 40
+"""Of so many of a phrase's places is told where they are; ``times`` counts all."""
+
+
+class PhrasePlace(BaseModel):
+    """Where a repeated phrase was said."""
+
+    recording: str
+    speaker: str | None
+    start: float | None
+    """When the turn that holds it begins, seconds; None when not known."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class RepeatedPhrase(BaseModel):
@@ -26,6 +39,8 @@ class RepeatedPhrase(BaseModel):
     """As first said."""
     recordings: list[str]
     times: int
+    places: list[PhrasePlace] = Field(default_factory=list, max_length=MOST_PLACES)
+    """By recording and turn; the first ones of very many."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
@@ -37,26 +52,39 @@ def repeated_phrases(recordings: Sequence[CaseRecording]) -> list[RepeatedPhrase
     short entry a word.
     """
     spoken = [(one.name, [(text.split(), _plain_words(text)) for _, text in one.turns]) for one in recordings]
+    turns = [
+        PhrasePlace(recording=one.name, speaker=speaker, start=one.starts[at] if at < len(one.starts) else None)
+        for one in recordings
+        for at, (speaker, _) in enumerate(one.turns)
+    ]
     known = _shared_seeds(spoken)
-    where: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
+    where: dict[tuple[str, ...], list[int]] = defaultdict(list)
     said: dict[tuple[str, ...], str] = {}
-    for name, turns in spoken:
-        for words, plain in turns:
-            for key, start in _sequences(plain, known):
-                where[key][name] = where[key].get(name, 0) + 1
-                said.setdefault(key, " ".join(words[start : start + len(key)]))
-    shared = {key: names for key, names in where.items() if len(names) > 1 and all(key) and len(set(key)) > 1}
+    for number, (words, plain) in enumerate(turn for _, own in spoken for turn in own):
+        for key, start in _sequences(plain, known):
+            where[key].append(number)
+            said.setdefault(key, " ".join(words[start : start + len(key)]))
+    shared = {
+        key: places
+        for key, places in where.items()
+        if len({turns[at].recording for at in places}) > 1 and all(key) and len(set(key)) > 1
+    }
+    # every place of a sequence is one of its parts': a part that has no other place tells nothing more
     inside = {
         part
-        for key, names in shared.items()
+        for key, places in shared.items()
         for part in (key[1:], key[:-1])
-        if part in shared and shared[part] == names
+        if part in shared and shared[part] == places
     }
-    kept = sorted(
-        (key for key in shared if key not in inside), key=lambda key: (-len(shared[key]), -len(key), said[key])
-    )
+    named = {key: sorted({turns[at].recording for at in shared[key]}) for key in shared if key not in inside}
+    kept = sorted(named, key=lambda key: (-len(named[key]), -len(key), said[key]))
     return [
-        RepeatedPhrase(text=said[key], recordings=sorted(shared[key]), times=sum(shared[key].values()))
+        RepeatedPhrase(
+            text=said[key],
+            recordings=named[key],
+            times=len(shared[key]),
+            places=[turns[at] for at in shared[key][:MOST_PLACES]],
+        )
         for key in kept[:MOST_PHRASES]
     ]
 

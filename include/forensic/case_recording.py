@@ -13,7 +13,7 @@ from include.forensic.analysis import Confirmation, Finding
 from include.forensic.document import Analysis
 from include.stt import NotMeasured, Transcript
 
-__all__ = ["CaseRecording", "Said", "case_recording", "date_in", "party_in"]
+__all__ = ["CaseRecording", "Said", "case_recording", "clock_in", "date_in", "party_in"]
 
 _DATE = re.compile(
     r"(?<!\d)(?:20)?(\d\d)[-.]?([01]\d)[-.]?([0-3]\d)(?:[_T -]?([0-2]\d)[-:.]?([0-5]\d)[-:.]?([0-5]\d))?(?!\d)"
@@ -59,10 +59,17 @@ class CaseRecording:
     """Who the other party is, as the file's name tells; None when it doesn't."""
     sha256: str | None = None
     """Of the recording: the same bytes count once."""
+    starts: Sequence[float | None] = ()
+    """When each turn begins, seconds; shorter than ``turns`` when not known."""
 
 
 def case_recording(
-    analysis: Analysis, transcript: Transcript, name: str, *, written: str | None = None
+    analysis: Analysis,
+    transcript: Transcript,
+    name: str,
+    *,
+    written: str | None = None,
+    stated: datetime | None = None,
 ) -> CaseRecording:
     """A recording of a case.
 
@@ -72,6 +79,7 @@ def case_recording(
         name: what to call the recording.
         written: its file name without extension as the call recorder wrote it, from which date and party are read;
             ``name`` when None.
+        stated: when it was recorded, as somebody stated; goes before the date in the name.
     """
     written = written or name
     found = analysis.findings if isinstance(analysis.findings, list) else []
@@ -83,11 +91,12 @@ def case_recording(
         duration_s=analysis.duration_s,
         findings=[(one.category, one.severity) for one in found],
         turns=[(segment.speaker, segment.text) for segment in transcript.segments],
-        made_at=date_in(written),
+        made_at=stated or date_in(written),
         said=said,
         signals_read=not isinstance(analysis.case_signals, NotMeasured) or not transcript.segments,
         party=party_in(written),
         sha256=analysis.transcript.recording_sha256,
+        starts=[segment.start for segment in transcript.segments],
     )
 
 
@@ -106,6 +115,12 @@ def date_in(name: str) -> datetime | None:
         return datetime(2000 + year, month, day, hour, minute, second, tzinfo=_KOREA)
     except ValueError:
         return None
+
+
+def clock_in(name: str) -> bool:
+    """Whether a recorder's file name tells the time of day, too."""
+    found = _DATE.search(name)
+    return found is not None and found[4] is not None
 
 
 def party_in(name: str) -> str | None:

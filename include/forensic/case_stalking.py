@@ -90,6 +90,10 @@ class PartyCourse(_Model):
     """A telephone number or contact from the files' names; None: their names tell nobody, and they are taken for one
     party's. Who speaks is for the examiner to check."""
     recordings: list[str]
+    required: int
+    """Recordings that the taxonomy requires for a finding."""
+    counted: list[str]
+    """Recordings that count, by time; enough of them are the finding."""
     finding: CaseFinding | NotMeasured
     """``NotMeasured``: the repetition that the category requires was not found, with how often it was."""
     passages: list[CasePassage]
@@ -140,6 +144,8 @@ def _course(party: str | None, own: Sequence[CaseRecording]) -> PartyCourse | No
     return PartyCourse(
         party=party,
         recordings=[one.name for one in own],
+        required=_required(),
+        counted=[one.name for one in counted],
         finding=_finding(own, counted),
         passages=passages,
         passages_rate=rate_per_hour(sum(counts), sum(one.duration_s for one in own)),

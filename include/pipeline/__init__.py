@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from include.pipeline.bundling import recording_bundle
+    from include.pipeline.case_report import case_report_of
     from include.pipeline.claim import claim_job, load_manifest
     from include.pipeline.closing import judge, reconcile
     from include.pipeline.custody import LedgerReport, check_ledger, export_ledger, recording_extract, signed_export
@@ -33,6 +34,7 @@ __all__ = [
     "TaskRun",
     "analyze_batch",
     "batch_size",
+    "case_report_of",
     "check_ledger",
     "claim_job",
     "export_ledger",
@@ -66,6 +68,7 @@ _HOME = {
     "TaskRun": "taskrun",
     "analyze_batch": "stages",
     "batch_size": "planner",
+    "case_report_of": "case_report",
     "check_ledger": "custody",
     "claim_job": "claim",
     "export_ledger": "custody",

@@ -3,39 +3,101 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from include import forensic, stt
+from include import forensic, report, stt
 from include.errors import DocumentError, StorageError
 from include.job_summary import CaseCounts, CaseSummary
 from include.manifest import State
 from include.storage import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from include.state import Artefact, RecordingState
+    from include.evidence import IntakeFacts
+    from include.state import Artefact, RecordingState, Related
     from include.storage import Store
 
-__all__ = ["MOST_RECORDINGS", "write_course"]
+__all__ = ["MOST_RECORDINGS", "JobRecordings", "Member", "read_members", "write_course"]
 
 log = logging.getLogger(__name__)
 
 MOST_RECORDINGS = 400
-"""A larger job gets no course: its analyses would all be read again at each of its runs' ends."""
+"""A larger case gets no course: its analyses would all be read again at each run's end."""
+
+
+@dataclass(frozen=True)
+class JobRecordings:
+    """A job's recordings, as the database has them, and what was stated of them."""
+
+    job_id: str
+    rows: Mapping[str, RecordingState]
+    """By ``file_id``."""
+    made: Mapping[str, Mapping[str, Artefact]]
+    stated: IntakeFacts | None = None
+    related: Mapping[str, Sequence[Related]] = field(default_factory=dict)
+    """Recordings that sound like each."""
+
+    def done(self) -> list[RecordingState]:
+        """Those whose analysis can be read."""
+        return [
+            row
+            for key, row in self.rows.items()
+            if row.state is State.COMPLETED and "forensic.json" in self.made.get(key, {})
+        ]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One recording of a case, as course and case report read it."""
+
+    recording: forensic.CaseRecording
+    entry: report.CaseEntry
+    categories: dict[str, dict[str, str]]
+
+
+def read_members(store: Store, jobs: Sequence[JobRecordings]) -> list[Member] | stt.NotMeasured:
+    """Read the analyses and transcripts of a case; what can't be read any more is left out.
+
+    Args:
+        store: the bucket.
+        jobs: the jobs of the case.
+
+    Returns:
+        Its COMPLETED recordings; or why they were not read.
+
+    Raises:
+        StorageError: S3 can't be reached.
+    """
+    done = [(job, row) for job in jobs for row in job.done()]
+    if len(done) > MOST_RECORDINGS:
+        return stt.NotMeasured(
+            reason=f"{len(done)} recordings; a course is made of {MOST_RECORDINGS} at most. Name those of one case to "
+            "./voiceman case."
+        )
+    counts = Counter(row.recording.file_id for _, row in done)
+    keys = {
+        (job.job_id, row.recording.file_id): row.recording.file_id
+        if counts[row.recording.file_id] == 1
+        else f"{job.job_id}/{row.recording.file_id}"
+        for job, row in done
+    }
+    read = [_member(store, job, row, keys) for job, row in done]
+    return [one for one in read if one is not None]
 
 
 def write_course(
-    store: Store, job_id: str, rows: Mapping[str, RecordingState], made: Mapping[str, Mapping[str, Artefact]]
+    store: Store, job_id: str, members: Sequence[Member] | stt.NotMeasured
 ) -> CaseSummary | stt.NotMeasured:
-    """Set the job's COMPLETED recordings side by side, and write the course where there are two or more.
+    """Set the job's recordings side by side, and write the course where there are two or more.
 
     Args:
         store: the bucket.
         job_id: the job.
-        rows: its recordings by ``file_id``.
-        made: their artefacts.
+        members: its recordings.
 
     Returns:
         What the summary says of it: counts, no words; or why there is no course.
@@ -43,15 +105,9 @@ def write_course(
     Raises:
         StorageError: S3 can't be reached.
     """
-    done = [row for key, row in rows.items() if row.state is State.COMPLETED and "forensic.json" in made.get(key, {})]
-    if len(done) > MOST_RECORDINGS:
-        return stt.NotMeasured(
-            reason=f"{len(done)} recordings; a course is made of {MOST_RECORDINGS} at most. Name those of one case to "
-            "./voiceman case."
-        )
-    read = {row.recording.file_id: _recording(store, row, made[row.recording.file_id]) for row in done}
-    recordings = [one for one in read.values() if one is not None]
-    course = forensic.case_course(recordings)
+    if isinstance(members, stt.NotMeasured):
+        return members
+    course = forensic.case_course([one.recording for one in members])
     if isinstance(course, stt.NotMeasured):
         return course
     ref = store.write(layout.course_key(job_id), (course.model_dump_json(indent=2) + "\n").encode())
@@ -79,9 +135,11 @@ def _counts(course: forensic.CaseCourse, uri: str, sha256: str) -> CaseSummary:
     )
 
 
-def _recording(store: Store, row: RecordingState, made: Mapping[str, Artefact]) -> forensic.CaseRecording | None:
+def _member(
+    store: Store, job: JobRecordings, row: RecordingState, keys: Mapping[tuple[str, str], str]
+) -> Member | None:
     """One recording with what was found in it; None when that can't be read any more (deleted by retention, say)."""
-    one = row.recording
+    one, made = row.recording, job.made[row.recording.file_id]
     try:
         analysis = forensic.load_analysis(_read(store, made["forensic.json"]), name=f"{one.file_id}_forensic.json")
         transcript = stt.load_transcript(_read(store, made["transcript.json"]), name=f"{one.file_id}_transcript.json")
@@ -93,8 +151,26 @@ def _recording(store: Store, row: RecordingState, made: Mapping[str, Artefact]) 
     except (DocumentError, KeyError) as error:
         log.warning("%s is left out of the course: %s", one.file_id, type(error).__name__)
         return None
-    written = PurePosixPath(one.received_name or one.name).stem
-    return forensic.case_recording(analysis, transcript, one.file_id, written=written)
+    received = one.received_name or one.name
+    stated = None if job.stated is None else job.stated.of(received)
+    written, at = PurePosixPath(received).stem, None if stated is None else stated.recorded_at
+    key = keys[job.job_id, one.file_id]
+    recording = forensic.case_recording(analysis, transcript, key, written=written, stated=at)
+    alike = [keys.get((other.job_id, other.file_id)) for other in job.related.get(one.file_id, ())]
+    entry = report.case_entry(
+        analysis,
+        transcript,
+        recording,
+        job_id=job.job_id,
+        file_id=one.file_id,
+        received=received,
+        written=written,
+        stated_at=at,
+        persons=None if stated is None else stated.speakers,
+        digests={kind: artefact.ref.sha256 for kind, artefact in made.items()},
+        same_sound=[other for other in alike if other is not None],
+    )
+    return Member(recording, entry, report.category_names(analysis))
 
 
 def _read(store: Store, artefact: Artefact) -> bytes:

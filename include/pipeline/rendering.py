@@ -17,10 +17,10 @@ from include import forensic, report, stt
 from include.settings import TEMPORARY, get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from types import TracebackType
 
-__all__ = ["Renderer", "report_kinds"]
+__all__ = ["Renderer", "case_report_languages", "render_case", "report_kinds"]
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,32 @@ def report_kinds(before: Collection[str] = ()) -> tuple[str, ...]:
     other = "en" if settings.report_language == "ko" else "ko"
     first, second = ("report.pdf", "report.html"), (f"report.{other}.pdf", f"report.{other}.html")
     return first + second if settings.report_languages == "both" or set(second) & set(before) else first
+
+
+def case_report_languages() -> tuple[report.Language, ...]:
+    """In which languages case reports are made."""
+    settings = get_settings()
+    other: report.Language = "en" if settings.report_language == "ko" else "ko"
+    return (settings.report_language, other) if settings.report_languages == "both" else (settings.report_language,)
+
+
+def render_case(
+    facts: report.CaseFacts, course: forensic.CaseCourse, languages: Sequence[report.Language]
+) -> dict[str, bytes]:
+    """``ko.pdf``, ``ko.html`` … of a case report: each language in a process of its own, whose memory goes with it.
+
+    Raises:
+        DocumentError, ToolError: as :func:`include.report.render_case_report`.
+        BrokenProcessPool: a process was killed.
+    """
+    with _pool(len(languages)) as pool:
+        waiting = [pool.submit(_render_case, facts, course, language) for language in languages]
+        return {name: data for one in waiting for name, data in one.result().items()}
+
+
+def _render_case(facts: report.CaseFacts, course: forensic.CaseCourse, language: report.Language) -> dict[str, bytes]:
+    rendered = report.render_case_report(facts, course, language=language)
+    return {f"{language}.pdf": rendered.pdf, f"{language}.html": rendered.html.encode()}
 
 
 class Renderer:

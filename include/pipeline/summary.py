@@ -54,7 +54,7 @@ _KINDS_OF_SETTINGS = 16
 
 
 def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
-    """Write ``completed/{job_id}/job_summary.json`` over all recordings of the job, and the course of its case.
+    """Write ``completed/{job_id}/job_summary.json`` over all recordings of the job, and its case's course and report.
 
     Args:
         store: the bucket.
@@ -67,12 +67,17 @@ def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
     Raises:
         StorageError, StateError: S3 or PostgreSQL can't be reached.
     """
-    from include.pipeline.course import write_course  # the analysis comes with it: other tasks import this module, too
+    # the analysis comes with them: other tasks import this module, too
+    from include.pipeline.case_report import write_case_report
+    from include.pipeline.course import JobRecordings, read_members, write_course
 
     rows, made = state.recordings_of(job_id), state.artefacts(job_id)
     entries, twins = state.last_entries(job_id), state.same_bytes(job_id)
     newest, related = _newest_revisions(rows.values()), state.related_to(job_id)
     manifest = own_manifest(store, job_id, run.run_id)
+    stated = state.intake_of(job_id)
+    job = JobRecordings(job_id, rows, made, None if stated is None else stated[0], related)
+    members = read_members(store, [job])
     recordings = [
         _describe(
             store,
@@ -95,7 +100,8 @@ def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
         missing=[] if manifest is None else list(manifest.missing),
         manifest_problem=None if manifest is None else manifest.problem,
         totals=_totals(recordings, made),
-        case=write_course(store, job_id, rows, made),
+        case=write_course(store, job_id, members),
+        case_report=write_case_report(store, job, members, run.actor),
         recordings=recordings,
     )
     return store.write(layout.summary_key(job_id), summary.to_json().encode())

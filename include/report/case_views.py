@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from include.report.case_facts import CustodyEvent, StatedFacts
 from include.report.facts import ReportFacts
+from include.report.record_facts import CustodyEvent, StatedFacts
 from include.report.strings import Strings
 from include.report.text import KST, clean
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from include.errors import DocumentError, InvalidNameError
 from include.forensic import Analysis
-from include.report.case_facts import CustodyEvent, SigningKey, StatedFacts, UtcTime, VerifiedCopy
+from include.report.record_facts import CustodyEvent, SigningKey, StatedFacts, UtcTime, VerifiedCopy
 from include.stt import Transcript
 
 __all__ = ["Language", "ReportFacts", "check_agreement"]

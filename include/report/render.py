@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 
     from include.report.finding_sound import FindingSound
 
-__all__ = ["RenderedReport", "html_to_pdf", "render_report", "template_environment", "write_report"]
+__all__ = [
+    "RenderedReport",
+    "html_to_pdf",
+    "refusing_fetcher",
+    "render_report",
+    "template_environment",
+    "write_report",
+]
 
 PDF_VARIANT = "pdf/a-3a"
 """PDF/A-3a: tagged, fonts embedded, made for keeping, may carry the JSON files. WeasyPrint can't claim UA-1 with it."""
@@ -112,7 +119,7 @@ def _shown(value: object) -> object:
     return clean(value) if isinstance(value, str) else value
 
 
-def _refusing_fetcher(pictures: Mapping[str, bytes] | None = None) -> Any:
+def refusing_fetcher(pictures: Mapping[str, bytes] | None = None) -> Any:
     """A WeasyPrint fetcher that fetches nothing, and stops the rendering when asked to.
 
     Args:
@@ -144,7 +151,7 @@ def _pdf(
     from weasyprint import Attachment
 
     made = datetime.fromisoformat(facts.generated_at)
-    fetcher = _refusing_fetcher()
+    fetcher = refusing_fetcher()
     attached = [
         Attachment(
             string=one.data,
@@ -179,7 +186,7 @@ def html_to_pdf(
 
     logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)  # a line for each page otherwise
     try:
-        pdf: bytes = page_class()(string=html, url_fetcher=_refusing_fetcher(pictures)).write_pdf(
+        pdf: bytes = page_class()(string=html, url_fetcher=refusing_fetcher(pictures)).write_pdf(
             pdf_variant=PDF_VARIANT, attachments=list(attachments)
         )
     except FatalURLFetchingError as error:

@@ -9,6 +9,7 @@ __all__ = [
     "INTAKE_NAME",
     "MARKERS",
     "cache_transcript_key",
+    "case_report_key",
     "completed_key",
     "course_key",
     "failed_error_key",
@@ -95,6 +96,11 @@ def summary_key(job_id: str) -> str:
 def course_key(job_id: str) -> str:
     """What the job's recordings show together."""
     return f"completed/{job_id}/case_course.json"
+
+
+def case_report_key(job_id: str, name: str) -> str:
+    """The report over the recordings of the job's case; ``name`` is ``ko.pdf``, ``en.html`` …"""
+    return f"completed/{job_id}/case_report.{name}"
 
 
 def head_key(job_id: str, sha256: str) -> str:

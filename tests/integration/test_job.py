@@ -56,9 +56,10 @@ QUIET, OTHER = wav(b"this"), wav(b"that")
 
 @pytest.fixture
 def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Speakers and a second report cost seconds each and decide nothing here, where a test doesn't say otherwise."""
+    """Speakers, a second report and one over all cost seconds each and decide nothing where no test says otherwise."""
     monkeypatch.setenv("VOICEMAN_DIARIZER", "none")
     monkeypatch.setenv("VOICEMAN_REPORT_LANGUAGES", "one")
+    monkeypatch.setenv("VOICEMAN_CASE_REPORT", "false")
     get_settings.cache_clear()
     return store
 
@@ -321,6 +322,41 @@ def test_others_conversation_waits_for_a_named_person(store: Store, monkeypatch:
     get_settings.cache_clear()
     with pytest.raises(IntakeFactsError, match="demands intake facts"):
         pipeline.claim_job(store, third, run_of(third))
+
+
+def test_the_report_over_a_case_of_two_jobs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = new_job("en"), new_job("en")
+    case = f"case {first.job_id}"
+    stated = {"schema": "voiceman.intake/1", "case_number": case, "speakers": {"channel-1": "김민준"}}
+    drop(store, first, {"call_260301_101112.wav": QUIET, "intake.json": json.dumps(stated).encode()})
+    monkeypatch.setenv("VOICEMAN_CASE_REPORT", "true")
+    get_settings.cache_clear()
+    assert "at least two" in work(store, first, run_of(first))["case_report"]["reason"]
+    drop(store, second, {"call.wav": OTHER, "intake.json": json.dumps(stated).encode()})
+    summary = work(store, second, run_of(second))
+    assert summary["gate"] == "green"
+    made = summary["case_report"]
+    assert (made["jobs"], made["recordings"]) == (sorted([first.job_id, second.job_id]), 2)
+    pdf = made["files"]["case_report.ko.pdf"]
+    assert pdf["sha256"] == store.sha256(f"completed/{second.job_id}/case_report.ko.pdf")
+    assert store.read(store.key(pdf["uri"])).startswith(b"%PDF")
+    with state.events_of(case, (second.job_id, None)) as events:
+        facts = [one.facts for one in events if one.facts["action"] == "case report"]
+    assert [(one["actor"], one["digests"]) for one in facts] == [
+        ("test", {name: one["sha256"] for name, one in made["files"].items()})
+    ]
+    # the same again: nothing new, and no second event
+    again = json.loads(store.read(store.key(pipeline.summarize_job(store, second.job_id, run_of(second)).uri)))
+    assert again["case_report"] == made
+    files = pipeline.case_report_of(store, [first.job_id, second.job_id], by="./voiceman case-report (kim)")
+    assert set(files) == {"case_report.ko.pdf", "case_report.ko.html"}
+    with state.events_of(case) as events:
+        told = [one.facts for one in events if one.facts["action"] == "case report"]
+    assert [(one["job"], one["actor"]) for one in told] == [
+        (second.job_id, "test"), (first.job_id, "./voiceman case-report (kim)"),
+        (second.job_id, "./voiceman case-report (kim)"),
+    ]  # fmt: skip
+    assert pipeline.check_ledger(store, case).problems == []
 
 
 def test_no_report_of_an_original_that_was_changed(store: Store) -> None:

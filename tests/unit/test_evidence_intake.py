@@ -70,3 +70,19 @@ def test_what_is_no_document_is_refused(data: bytes) -> None:
 def test_a_large_document_is_not_parsed() -> None:
     with pytest.raises(IntakeFactsError, match="larger than 1 MiB"):
         parse_intake(b" " * (evidence.MAX_INTAKE_BYTES + 1), "intake.json")
+
+
+def test_times_and_speakers_are_stated_for_all_recordings_or_one() -> None:
+    given = facts(
+        speakers={"channel-1": "김민준"},
+        recordings={"a.m4a": {"recorded_at": "2026-03-02T14:05:00+09:00", "speakers": {"channel-2": "이서연"}}},
+    )
+    assert given.of("b.m4a").speakers == {"channel-1": "김민준"}
+    assert given.of("b.m4a").recorded_at is None
+    assert given.of("a.m4a").speakers == {"channel-2": "이서연"}
+    at = given.of("a.m4a").recorded_at
+    assert at is not None
+    assert at.isoformat() == "2026-03-02T14:05:00+09:00"
+    for wrong in ({"recorded_at": "2026-03-02T14:05:00"}, {"speakers": {"channel-1": ""}}, {"speakers": {"": "김"}}):
+        with pytest.raises(IntakeFactsError):
+            facts(**wrong)

@@ -14,7 +14,7 @@ from include.forensic import analyze_transcript
 from include.job_summary import CaseSummary
 from include.manifest import ArtefactRef, State
 from include.pipeline import course as module
-from include.pipeline.course import write_course
+from include.pipeline.course import JobRecordings, read_members, write_course
 from include.state import Artefact, RecordingState
 from include.storage import Store, layout
 from include.stt import NotMeasured
@@ -50,7 +50,8 @@ class Memory:
 class Job:
     """Recordings with transcripts and analyses, as a run leaves them."""
 
-    def __init__(self) -> None:
+    def __init__(self, job_id: str = "job") -> None:
+        self.job_id = job_id
         self.store, self.rows, self.made = Memory(), {}, {}
 
     def add(self, file_id: str, turns: Sequence[tuple[str, str]], *, state: State = State.COMPLETED) -> None:
@@ -68,13 +69,14 @@ class Job:
         self.rows[file_id] = row(file_id, state, None if state is State.COMPLETED else "audio")
         kinds = {"transcript.json": data, "forensic.json": analysis.to_json().encode()}
         self.made[file_id] = {
-            kind: Artefact(kind, self.store.write(f"completed/job/{file_id}_{kind}", one), "digest", False)
+            kind: Artefact(kind, self.store.write(f"completed/{self.job_id}/{file_id}_{kind}", one), "digest", False)
             for kind, one in kinds.items()
         }
 
     def course(self) -> CaseSummary | NotMeasured:
         rows = cast("dict[str, RecordingState]", self.rows)
-        return write_course(cast("Store", self.store), "job", rows, self.made)
+        store = cast("Store", self.store)
+        return write_course(store, "job", read_members(store, [JobRecordings("job", rows, self.made)]))
 
     def written(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.store.objects[layout.course_key("job")])

@@ -35,7 +35,7 @@ SOURCES = sorted(
     [
         *(ROOT / "docs/schemas").glob("*.json"),
         *(ROOT / "include/report/strings").glob("*.toml"),
-        *(ROOT / "include/report/templates").glob("*.j2"),
+        *(ROOT / "include/report/templates").rglob("*.j2"),
     ]
 )
 

@@ -128,7 +128,7 @@ def test_hostile_text_in_every_new_field_is_harmless_and_stays_on_the_page(sound
     # every sign is laid out within the margins; short, for 20 fields of 10,000 signs are 200 pages
     part = re.sub("가{10000}", "가" * 700, html)
     pictures = {picture_address(one.png): one.png for one in sounds.values() if one.png is not None}
-    document = weasyprint.HTML(string=part, url_fetcher=render_module._refusing_fetcher(pictures)).render()
+    document = weasyprint.HTML(string=part, url_fetcher=render_module.refusing_fetcher(pictures)).render()
     right = (210 - 21) / 25.4 * 96 + 1
     boxes = [box for page in document.pages for box in page._page_box.descendants() if hasattr(box, "text")]
     assert len(boxes) > 500
@@ -141,7 +141,7 @@ def test_the_lean_sheet_gives_the_same_pages(full: RenderedReport) -> None:
     page = sections[0] + "".join(lists) + "</main>"
     assert len(lists) >= 3
     plain, lean = (
-        cls(string=page, url_fetcher=render_module._refusing_fetcher()).write_pdf(pdf_variant="pdf/a-3a")
+        cls(string=page, url_fetcher=render_module.refusing_fetcher()).write_pdf(pdf_variant="pdf/a-3a")
         for cls in (weasyprint.HTML, render_module.page_class())
     )
     assert hashlib.sha256(lean).digest() == hashlib.sha256(plain).digest()

@@ -87,7 +87,15 @@ def _recorded(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(one["pattern"]), one["text"]) for one in phrases)
 
 
-def load_strings(language: str) -> Strings:
-    """The strings of ``ko`` or ``en``."""
-    path = Path(__file__).resolve().parent / f"{language}.toml"
-    return Strings(language, _flat(tomllib.loads(path.read_text(encoding="utf-8"))))
+def load_strings(language: str, *more: str) -> Strings:
+    """The strings of ``ko`` or ``en``.
+
+    Args:
+        language: which.
+        more: tables of another document beside the report's (``case``: of ``case_ko.toml``).
+    """
+    folder = Path(__file__).resolve().parent
+    flat: dict[str, str] = {}
+    for name in (language, *(f"{table}_{language}" for table in more)):
+        flat |= _flat(tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8")))
+    return Strings(language, flat)
