@@ -128,7 +128,7 @@ def report_file(
         run_id=None,
         software_version=__version__,
         generated_at=generated_at,
-        stated=None if intake is None else _stated(intake, file_name),
+        stated=None if intake is None else _stated_in(intake, file_name),
     )
     sounds = None
     if audio is not None:
@@ -140,7 +140,7 @@ def report_file(
     )
 
 
-def _stated(intake: Path, name: str) -> report.StatedFacts:
+def _stated_in(intake: Path, name: str) -> report.StatedFacts:
     try:
         document = intake.read_bytes()
     except OSError as error:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from include.report.facts import UtcTime
+from include.report.record_facts import UtcTime
 from include.stt import NotMeasured
 
 __all__ = ["SCHEMA", "CaseEntry", "CaseFacts", "CaseSpeaker", "FoundCount", "LeftOut", "TimeSource"]
