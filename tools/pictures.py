@@ -72,7 +72,7 @@ def main() -> None:
                     ["pdftoppm", "-r", "112", "-png", "-singlefile", "-f", page, "-l", page, str(pdf), str(target)],
                     check=True,
                 )
-                picture = Image.open(f"{target}.png").convert("RGB").quantize(64)
+                picture = Image.open(f"{target}.png").convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE)
                 picture.save(OUT / f"{name}.png", optimize=True)
                 size = (OUT / f"{name}.png").stat().st_size
                 sys.stdout.write(f"{name}.png: page {page}, {size // 1000} kB\n")

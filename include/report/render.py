@@ -75,7 +75,8 @@ def template_environment() -> jinja2.Environment:
         "instant": instant,
         "isolate": isolate,
         "number": number,
-        "words": lambda text: keep_words(clean(text)),
+        "prose": lambda text: keep_words(clean(text)),
+        "words": lambda text: keep_words(clean(text), narrow=True),
         "compact": lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True, default=str),
     }
     return env

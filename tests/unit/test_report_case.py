@@ -267,3 +267,15 @@ def test_facts_refuse_what_is_no_digest_or_time() -> None:
         StatedFacts(document_sha256="x")
     with pytest.raises(ValidationError, match="no zone"):
         CustodyEvent(seq=1, at="2025-11-20T02:05:00", actor="a", action="b", hash="c")
+
+
+def test_pictures_of_the_readmes_are_there_and_small() -> None:
+    from include.settings import ROOT
+
+    shown = {
+        name
+        for readme in ("README.md", "README.ko.md")
+        for name in re.findall(r"docs/pictures/[a-z_]+\.png", (ROOT / readme).read_text(encoding="utf-8"))
+    }
+    assert 4 <= len(shown) <= 6
+    assert all((ROOT / name).stat().st_size <= 150_000 for name in shown)

@@ -66,10 +66,16 @@ def test_marking_never_loses_text(text: str, tokens: list[str]) -> None:
 
 def test_keep_words_escapes() -> None:
     assert (
-        keep_words("<b>한글</b> & 앞의 낱말은 <i>낱말</i> 그대로다")
-        == '&lt;b&gt;한글&lt;/b&gt; &amp; <span class="w">앞의</span> <span class="w">낱말은</span> '
-        '<span class="w">&lt;i&gt;낱말&lt;/i&gt;</span> <span class="w">그대로다</span>'
+        keep_words("<b>한글</b> & 낱말은 <i>낱말</i>")
+        == '<span class="w">&lt;b&gt;한글&lt;/b&gt;</span> &amp; <span class="w">낱말은</span> '
+        '<span class="w">&lt;i&gt;낱말&lt;/i&gt;</span>'
     )
+
+
+def test_words_that_surely_stand_on_the_first_line_need_no_element() -> None:
+    assert keep_words("짧은 이름표 둘째") == '짧은 이름표 <span class="w">둘째</span>'
+    long = "긴 글은 " * 12 + "마지막까지 온전하다"
+    assert keep_words(long).index('<span class="w">') > keep_words(long, narrow=True).index('<span class="w">')
 
 
 def test_gaps_are_found_wherever_they_stand_and_merged_by_speaker() -> None:

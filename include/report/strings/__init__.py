@@ -14,8 +14,9 @@ __all__ = ["Strings", "keep_words", "load_strings"]
 
 _HANGUL_WORD = re.compile(r"(?=.*[가-힣])\S{2,16}")
 
-_FIRST = 12
-"""So many signs fit on a line wherever the reports print a text; elements for words among them would only cost time."""
+_FIRST, _FIRST_OF_LONG, _LONG = 8, 36, 48
+"""So many signs at the beginning of a text fit on one line: in any cell, and of a long text, which never stands in a
+narrow one. Elements for words among them would only cost time, and they cost more than anything else in a report."""
 
 
 class Strings:
@@ -53,16 +54,19 @@ class Strings:
         return self.table.get(key)
 
 
-def keep_words(text: str) -> Markup:
-    """The text escaped, each Hangul word of up to 16 signs in an element that doesn't wrap.
+def keep_words(text: str, *, narrow: bool = False) -> Markup:
+    """The text escaped, each Hangul word of up to 16 signs that may meet a line's end in an element that doesn't wrap.
 
-    The text should be clean already (see ``include.report.text.clean``).
+    Args:
+        text: clean already (see ``include.report.text.clean``).
+        narrow: it stands in a narrow column, however long it is.
     """
+    first = _FIRST_OF_LONG if len(text) > _LONG and not narrow else _FIRST
     parts: list[Markup] = []
     at = 0
     for word in text.split(" "):
         at += len(word) + 1
-        kept = at - 1 > _FIRST and _HANGUL_WORD.fullmatch(word)
+        kept = at - 1 > first and _HANGUL_WORD.fullmatch(word)
         parts.append(Markup('<span class="w">{}</span>').format(word) if kept else escape(word))
     return Markup(" ").join(parts)
 
