@@ -18,7 +18,7 @@ _CHUNK: Final = 1 << 16
 _MOST_ENTRIES: Final = 4_000_000
 _MOST_EDITS: Final = 32
 _DIFFER_S: Final = 0.5
-_FRAME_MARK: Final = re.compile(rb"Lav[cf][0-9]+\.[0-9]+\.[0-9]+|Lav[cf]\b")
+_FRAME_MARK: Final = re.compile(rb"Lav[cf][0-9.]{0,16}")
 
 
 @dataclass

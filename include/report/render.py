@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ToolError
 from include.forensic import Analysis
 from include.report.attachments import attachments_of
+from include.report.container_view import container_view
 from include.report.facts import Language, ReportFacts, check_agreement
 from include.report.fonts import require_hangul_font, write_out_undrawable
 from include.report.settings_digest import PACKAGE, report_settings_digest, report_versions
@@ -90,6 +91,7 @@ def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, 
         analysis=analysis,
         facts=facts,
         view=build_view(transcript, analysis, facts, strings),
+        container=container_view(facts.container, language),
         report_digest=report_settings_digest(),
         report_versions=report_versions(),
     )

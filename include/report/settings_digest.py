@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from include import __version__
+from include.container import examination_digest
 
 __all__ = ["PACKAGE", "report_settings_digest", "report_versions"]
 
@@ -29,4 +30,5 @@ def report_settings_digest() -> str:
     for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in _SUFFIXES):
         digest.update(f"{path.relative_to(PACKAGE).as_posix()} ".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest.update(examination_digest().encode())  # its words are printed
     return digest.hexdigest()
