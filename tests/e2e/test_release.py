@@ -81,7 +81,7 @@ def test_a_named_person_releases_or_keeps_a_job_in_airflow(store: Store, airflow
     assert known is not None
     assert event["digests"] == {"intake.json": known[1]}
     wait_for("its recordings", lambda: state.recordings_of(released))
-    assert [one["dag_run_id"][:10] for one in runs(airflow, "process", released)][0] == "released__"
+    assert any(one["dag_run_id"].startswith("released__") for one in runs(airflow, "process", released))
     assert state.recordings_of(kept) == {}
     assert store.exists(layout.incoming_key(kept, NAME))
     assert pipeline.check_ledger(store, released).problems == []
