@@ -53,7 +53,8 @@ def release() -> None:
         subject=asked["subject"],
         body=asked["body"],
         options=[releasing.RELEASE, releasing.KEEP],
-        params={"reason": Param("", type="string", minLength=1, maxLength=2000, title="Reason / 사유")},
+        # a default must be valid when the task starts, so that an empty one is refused by Decide
+        params={"reason": Param("", type="string", maxLength=2000, title="Reason / 사유 (needed)")},
         response_timeout=timedelta(days=30),
         retries=10,
     )
