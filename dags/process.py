@@ -12,7 +12,8 @@ with one sentence that says what to do, and its untouched original beside it. Ev
 `completed/{job_id}/job_summary.json`. Mend the cause and trigger the job again with `redo: failed`, or drop the
 recordings again: finished ones are not done twice, a file with other contents becomes a new revision.
 
-A red `claim`: S3 or PostgreSQL is away, or nothing was dropped: `./voiceman status`, then clear the task.
+A red `claim`: S3 or PostgreSQL is away, or nothing was dropped: `./voiceman status`, then clear the task. Or the job is
+in quarantine: `ask` started the DAG `release`, answer it under Required Actions.
 A red `transcribe`, `analyze` or `report`: it died on every try: see its log, then trigger with `redo: failed`.
 """
 
@@ -24,6 +25,7 @@ from airflow.sdk import TriggerRule, dag, get_current_context, task, task_group
 
 from include.pipeline import tasks
 from include.pipeline.params import DEFAULTS, PARAMS, REPROCESS
+from include.pipeline.releasing import AskForRelease
 
 Json = dict[str, Any]
 LABEL = "{{ batch_label }}"
@@ -70,8 +72,13 @@ def wire() -> None:
         return tasks.gate(manifest, summary)
 
     manifest = claim()
+    ask = AskForRelease(
+        task_id="ask", trigger_dag_id="release", trigger_rule=TriggerRule.ONE_FAILED, skip_when_already_exists=True,
+        logical_date=None,
+    )  # fmt: skip
     batches = batch.expand(batch=plan(manifest))
     summary = summarize(manifest)
+    manifest >> ask >> summary
     batches >> summary >> notify() >> gate(manifest, summary)
 
 

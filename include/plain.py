@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from include import __version__, forensic, report, stt
+from include.container import ContainerExamination, load_examination
 from include.errors import DeviceMemoryError, DocumentError, IntakeFactsError, ModelError
 from include.evidence import IntakeFacts, RecordingFacts, parse_intake
 from include.job_summary import JobSummary
@@ -126,6 +127,7 @@ def report_file(
         size_bytes=recording.recording.size_bytes,
         received_at=None,
         run_id=None,
+        container=_examined(source.with_name(f"{file_id}_container.json"), recording.recording.sha256),
         software_version=__version__,
         generated_at=generated_at,
         stated=None if intake is None else _stated_in(intake, file_name),
@@ -148,6 +150,16 @@ def _stated_in(intake: Path, name: str) -> report.StatedFacts:
             f"{intake} can't be read ({error.strerror}); give the path of an intake.json."
         ) from error
     return stated_facts(parse_intake(document, str(intake)), hashlib.sha256(document).hexdigest(), name)
+
+
+def _examined(path: Path, sha256: str) -> ContainerExamination | None:
+    """The container examination that lies beside a transcript, when it is of the same recording."""
+    if not path.is_file():
+        return None
+    found = load_examination(path.read_bytes(), name=path.name)
+    if found.sha256 != sha256:
+        raise DocumentError(f"{path} is about another recording than the transcript beside it; remove or replace it.")
+    return found
 
 
 def course_files(analyses: Sequence[Path], *, stated: Path | None = None) -> forensic.CaseCourse | stt.NotMeasured:
@@ -251,6 +263,7 @@ def schema_files() -> dict[str, str]:
         "voiceman.job_summary.1.json": JobSummary,
         "voiceman.case_course.1.json": forensic.CaseCourse,
         "voiceman.intake.1.json": IntakeFacts,
+        "voiceman.container.1.json": ContainerExamination,
     }
     return {
         name: json.dumps(model.model_json_schema(), ensure_ascii=False, indent=2) + "\n"

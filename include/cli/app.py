@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 
-from include.cli import cases, evidence, files, jobs, serve, stack, verify
+from include.cli import cases, evidence, examine, files, jobs, serve, stack, verify
 from include.cli.console import app, err
 from include.errors import VoiceManError
 
-__all__ = ["app", "cases", "evidence", "files", "jobs", "main", "serve", "stack", "verify"]
+__all__ = ["app", "cases", "evidence", "examine", "files", "jobs", "main", "serve", "stack", "verify"]
 
 
 def main() -> None:

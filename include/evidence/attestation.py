@@ -56,7 +56,8 @@ class StageFacts:
     cache_hit: bool = False
     """The output was made before, by another task, from the same input with the same settings."""
     verified: Mapping[str, str] = field(default_factory=dict)
-    """What was read and found to be what it should be, for the custody event: ``working copy``, ``original``."""
+    """What was read and found to be what it should be, for the custody event: ``working copy``,
+    ``working copy after``, ``original before``, ``original``."""
 
 
 def attest(

@@ -24,7 +24,7 @@ __all__ = ["recording_bundle"]
 
 log = logging.getLogger(__name__)
 
-_ROLES = {"transcript.json": "transcript", "forensic.json": "analysis"}
+_ROLES = {"transcript.json": "transcript", "forensic.json": "analysis", "container.json": "container"}
 
 
 def recording_bundle(store: Store, job_id: str, file_id: str, *, by: str) -> bytes:

@@ -7,6 +7,7 @@ For each file, in this order: digest → preservation copy (verified) → row in
 from __future__ import annotations
 
 import logging
+import platform
 import re
 import tempfile
 import time
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from include import state
+from include import __version__, state
 from include.errors import (
     DeliveryError,
     DuplicateRecordingError,
@@ -51,6 +52,7 @@ MOST_FILES = 1000
 """Recordings that one run claims of a drop."""
 
 _REVISION = re.compile(r"(~r\d+)+$")
+_COPIED = f"each written and read back by VoiceMan {__version__} (SHA-256: Python {platform.python_version()} hashlib)"
 _HOLD_S = 3600.0  # a `submit` that died must not hold a job for ever
 
 
@@ -285,6 +287,8 @@ def _claim_one(drop: _Drop, item: Listed) -> None:
             layout.processing_key(job_id, recording.name),
             sha256=recording.sha256,
         )
+        both = {"preservation copy": recording.sha256, "working copy": recording.sha256}
+        state.note(job_id, recording.file_id, state.Note("copied", _COPIED, both), run.actor)
     _empty(store, item)
     log.info("Claimed %s of job %s (%d bytes, SHA-256 %s)", recording.name, job_id, recording.size_bytes, digest)
 

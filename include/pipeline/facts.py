@@ -71,5 +71,5 @@ def analyze_facts(
             "versions": analysis.versions,
         },
         cache_hit=hit,
-        verified={} if hit else {"working copy": recording.sha256},
+        verified={} if hit else {"working copy": recording.sha256, "working copy after": recording.sha256},
     )

@@ -83,10 +83,11 @@ def check_facts(job: Job, stated: Stated | None, names: Sequence[str], actor: Ac
         return
     named = f"{', '.join(held[:5])}{' …' if len(held) > 5 else ''}"
     state.note_quarantine(
-        job.job_id, sha256, f"declared to be of others' conversations, no basis stated: {named}", actor
+        job.job_id, sha256, f"declared to be of others' conversations, no basis stated: {named}", actor, held
     )
     raise QuarantineError(
         f"{len(held)} recordings of job {job.job_id} are declared to be of a conversation between others, and no legal "
         f"basis, consent or warrant is stated ({named}); nothing is transcribed until the facts are completed or a "
-        f"person releases them: ./voiceman release {job.job_id} --by NAME --reason TEXT, then start the job again."
+        f"person releases them: in Airflow under Required Actions, or by ./voiceman release {job.job_id} --by NAME "
+        "--reason TEXT and starting the job again."
     )

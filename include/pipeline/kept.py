@@ -13,6 +13,7 @@ from include.errors import DigestMismatchError, MissingObjectError, NotOwnerErro
 from include.manifest import ArtefactRef
 from include.settings import TEMPORARY
 from include.storage import layout
+from include.stt import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +29,10 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def working_copy(store: Store, recording: Recording) -> Iterator[Path]:
-    """The recording as a local file, its digest verified.
+    """The recording as a local file, its digest verified before it is used and after.
 
     Raises:
-        DigestMismatchError: it is not what was claimed.
+        DigestMismatchError: it is not what was claimed, or what read it changed it.
     """
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         path = Path(folder) / "recording"
@@ -48,6 +49,12 @@ def working_copy(store: Store, recording: Recording) -> Iterator[Path]:
                 "its original lies untouched under originals/."
             )
         yield path
+        after = file_sha256(path)
+        if after != recording.sha256:
+            raise DigestMismatchError(
+                f"The local copy of {recording.file_id} was changed while it was worked on (SHA-256 {after}); its "
+                "result is not kept. Find out which program wrote to it."
+            )
 
 
 def made_before(store: Store, recording: Recording, kind: str, digest: str) -> bool:

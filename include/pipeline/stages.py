@@ -21,6 +21,7 @@ from include.pipeline import kept
 from include.pipeline import stage as one_stage
 from include.pipeline.again import decode_again, decoded_again
 from include.pipeline.alone import run_alone
+from include.pipeline.containers import container_of, examined_container
 from include.pipeline.engines import get_engines
 from include.pipeline.facts import analyze_facts, transcribe_facts
 from include.pipeline.rendering import report_kinds
@@ -69,7 +70,11 @@ def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
                 verified["working copy"] = recording.sha256
                 return path
 
-            return replace(one(recording, local), verified=verified)
+            facts = one(recording, local)
+            examined = examined_container(store, recording, local, run.actor, fresh=batch.fresh)
+        if verified:  # the copy was read again after the work: nothing that read it changed it
+            verified["working copy after"] = recording.sha256
+        return replace(facts, outputs={**facts.outputs, **examined}, verified=verified)
 
     def one(recording: Recording, local: Callable[[], Path]) -> StageFacts:
         digest = engines.transcript_digest(batch.language, model)
@@ -181,17 +186,20 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
         def work(recording: Recording) -> StageFacts:
             transcript, source = kept.read_artefact(store, recording, "transcript.json")
             analysis, ref = kept.read_artefact(store, recording, "forensic.json")
+            container, seen = container_of(store, recording)
             stated = intake_digest(recording.job_id)
-            digest = engines.report_digest() + ref.sha256[:16] + ("" if stated is None else f"-{stated[:16]}")
-            verified = {"original": recording.sha256}
+            digest = engines.report_digest() + ref.sha256[:16] + seen.get("container.json", "-")[:16]
+            digest += "" if stated is None else f"-{stated[:16]}"
+            verified = {"original": recording.sha256, "original before": recording.sha256}
             kinds = report_kinds(state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}))
             made = [kept.made_before(store, recording, kind, digest) for kind in kinds]
+            kept.check_original(store, recording)
             if batch.fresh or not all(made):
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
                 both = len(kinds) > 2
                 with kept.working_copy(store, recording) as path:
                     verified["working copy"] = recording.sha256
-                    facts = report_facts(store, row, run)
+                    facts = report_facts(store, row, run).model_copy(update={"container": container})
                     files = renderer.render(transcript, analysis, facts, both=both, audio=path)
                 for kind, data in files.items():
                     kept.save(store, recording, kind, data, digest, actor=run.actor)
@@ -200,7 +208,7 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
             outputs = _complete(store, recording, run)
             inputs = {"recording": recording.sha256, "transcript.json": source.sha256, "forensic.json": ref.sha256}
             return StageFacts(
-                inputs=inputs | ({} if stated is None else {"intake.json": stated}),
+                inputs=inputs | seen | ({} if stated is None else {"intake.json": stated}),
                 outputs={kind: outputs[kind] for kind in kinds},
                 settings_digest=engines.report_digest(),
                 parameters={"kinds": list(kinds), "versions": report.report_versions()},

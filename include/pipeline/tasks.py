@@ -42,7 +42,7 @@ def claim(context: Context) -> Json:
     other = "process" if again else "reprocess"
     if context["ti"].get_dr_count(dag_id=other, run_ids=[run.run_id]):
         raise InvalidJobError(f"The DAG {other} has a run {run.run_id} already; start this one under another id.")
-    if again or run.run_id.startswith("drop__"):
+    if again or run.run_id.startswith(("drop__", "released__")):
         job = state.find_job(job_id) or job  # nobody chose options here: a known job keeps its own
     prefix = check_prefix(params["prefix"]) if params["prefix"] else None
     received = parse_interval(params["received"]) if params.get("received") else None

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.container import ContainerExamination
 from include.errors import DocumentError, InvalidNameError
 from include.forensic import Analysis
 from include.report.record_facts import CustodyEvent, SigningKey, StatedFacts, UtcTime, VerifiedCopy
@@ -36,6 +37,8 @@ class ReportFacts(BaseModel):
     """The run that made the artefacts; None when there was none (command line)."""
     software_version: str
     """VoiceMan's version."""
+    container: ContainerExamination | None = None
+    """What the file's structure and tags show; None prints that it was not examined."""
     generated_at: UtcTime
     """When the report was made, ISO 8601 with a zone: the only clock the report knows."""
     stated: StatedFacts | None = None

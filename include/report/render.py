@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ToolError
 from include.forensic import Analysis
 from include.report.attachments import attachments_of
+from include.report.container_view import container_view
 from include.report.facts import Language, ReportFacts, check_agreement
 from include.report.finding_strip import picture_address
 from include.report.fonts import require_hangul_font, write_out_undrawable
@@ -109,6 +110,7 @@ def render_html(
         analysis=analysis,
         facts=facts,
         view=build_view(transcript, analysis, facts, strings, sounds),
+        container=container_view(facts.container, language),
         report_digest=report_settings_digest(),
         report_versions=report_versions(),
     )

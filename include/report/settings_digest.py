@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from include import __version__
+from include.container import examination_digest
 
 __all__ = ["PACKAGE", "case_report_digest", "report_settings_digest", "report_versions"]
 
@@ -44,6 +45,7 @@ def _digest(*, case: bool) -> str:
     ):
         digest.update(f"{path.relative_to(PACKAGE).as_posix()} ".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest.update(examination_digest().encode())  # its words are printed
     return digest.hexdigest()
 
 

@@ -29,7 +29,18 @@ from include.state.drops import (
     record_drops,
 )
 from include.state.housekeeping import Deletion, digests_of, open_recordings, record_deletions, try_job_lock
-from include.state.intake import intake_of, is_released, note_quarantine, release_job, save_intake
+from include.state.intake import (
+    Quarantined,
+    decision_of,
+    intake_of,
+    is_kept_held,
+    is_released,
+    keep_held,
+    note_quarantine,
+    quarantined,
+    release_job,
+    save_intake,
+)
 from include.state.memory import decode_room, save_model_memory
 from include.state.queue import (
     QueueDepth,
@@ -75,6 +86,7 @@ __all__ = [
     "Found",
     "KnownDrop",
     "Note",
+    "Quarantined",
     "QueueDepth",
     "RecordingState",
     "Related",
@@ -97,6 +109,7 @@ __all__ = [
     "cases_without_head",
     "clock",
     "count_devices",
+    "decision_of",
     "decode_room",
     "delivered",
     "digests_of",
@@ -105,9 +118,11 @@ __all__ = [
     "find_job",
     "heads_of",
     "intake_of",
+    "is_kept_held",
     "is_released",
     "job_lock",
     "jobs_of",
+    "keep_held",
     "keep_replaced",
     "known_drops",
     "last_entries",
@@ -126,6 +141,7 @@ __all__ = [
     "note",
     "note_quarantine",
     "open_recordings",
+    "quarantined",
     "queue",
     "queue_depth",
     "record_deletions",

@@ -22,7 +22,7 @@ def bag() -> DagBag:
 
 def test_all_dags_load(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"process", "reprocess", "intake", "watch", "nightly", "housekeeping"}
+    assert set(bag.dags) == {"process", "reprocess", "intake", "watch", "nightly", "housekeeping", "release"}
 
 
 def test_policy(bag: DagBag) -> None:
@@ -41,12 +41,27 @@ def test_policy(bag: DagBag) -> None:
 def test_shape_of_process(bag: DagBag) -> None:
     dag = bag.dags["process"]
     order = ["claim", "plan", "batch.transcribe", "batch.analyze", "batch.report", "summarize", "notify", "gate"]
-    assert [t.task_id for t in dag.topological_sort()] == order
+    assert [t.task_id for t in dag.topological_sort() if t.task_id != "ask"] == order
+    ask = dag.get_task("ask")  # only after a failed claim; beside the way, and never its end
+    assert (ask.trigger_rule, ask.upstream_task_ids, ask.downstream_task_ids) == (
+        "one_failed", {"claim"}, {"summarize"},
+    )  # fmt: skip
     assert dag.get_task("batch.transcribe").pool == "gpu"
     assert dag.get_task("batch.transcribe").queue == "gpu"
     assert [t.task_id for t in dag.leaves] == ["gate"]
     group = dag.task_group.children["batch"]
     assert type(group).__name__ == "MappedTaskGroup"  # one group over batches: no barrier between its stages
+
+
+def test_a_question_waits_without_a_worker_and_has_no_answer_of_its_own(bag: DagBag) -> None:
+    dag = bag.dags["release"]
+    assert [t.task_id for t in dag.topological_sort()] == ["question", "decide", "record", "again"]
+    decide = dag.get_task("decide")
+    assert decide.defaults is None  # a time-out releases nothing
+    assert decide.options == ["Release", "Keep held"]
+    assert list(decide.params) == ["reason"]
+    assert decide.execution_timeout is None
+    assert dag.max_active_runs >= 1000
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_a_bundle_holds_what_was_made_and_its_own_verifier_accepts_it(store: Sto
             "manifest.json", "manifest.dsse.json", "ledger.jsonl", "heads.jsonl", "verify.py", "VERIFY.md",
             "attestations/transcribe.dsse.json", "attestations/analyze.dsse.json", "attestations/report.dsse.json",
             "documents/report.pdf", "documents/report.signed.pdf", "documents/report.html", "documents/transcript.json",
-            "documents/forensic.json", "documents/transcript.srt",
+            "documents/forensic.json", "documents/transcript.srt", "documents/container.json",
             "documents/certificate.fre902.en.pdf", "documents/certificate.hash.ko.pdf",
         }  # fmt: skip
         events = [json.loads(json.loads(line)["body"]) for line in bundle.read("ledger.jsonl").splitlines()]

@@ -199,7 +199,7 @@ def test_artefacts_of_a_completed_recording(store: Store, monkeypatch: pytest.Mo
     assert set(entry["stage_s"]) == {"transcribe", "analyze", "report"}
     assert set(entry["artefacts"]) == {
         "transcript.json", "forensic.json", "report.pdf", "report.html", "report.en.pdf", "report.en.html",
-        "attestations.jsonl",
+        "attestations.jsonl", "container.json",
     }  # fmt: skip
     for kind, ref in entry["artefacts"].items():
         assert ref["uri"] == f"s3://{store.bucket}/completed/{job.job_id}/call_{kind}"
@@ -227,7 +227,10 @@ def test_what_each_stage_consumed_and_made_is_attested_and_in_the_ledger(store: 
     found = [evidence.read_attestation(line, keys) for line in lines]
     assert [one["predicate"]["stage"] for one in found] == ["transcribe", "analyze", "report"]
     transcribed, analysed, reported = found
-    assert transcribed["subject"] == [{"name": "call_transcript.json", "digest": {"sha256": made["transcript.json"]}}]
+    assert transcribed["subject"] == [
+        {"name": f"call_{kind}", "digest": {"sha256": made[kind]}} for kind in ("container.json", "transcript.json")
+    ]
+    assert reported["predicate"]["inputs"]["container.json"] == made["container.json"]
     engine = json.loads(store.read(layout.completed_key(job.job_id, "call_transcript.json")))["engine"]
     said = transcribed["predicate"]
     assert said["models"] == engine["weights"]
@@ -245,7 +248,7 @@ def test_what_each_stage_consumed_and_made_is_attested_and_in_the_ledger(store: 
     digests = {f"{stage}.dsse.json": hashlib.sha256(line).hexdigest()
                for stage, line in zip(("transcribe", "analyze", "report"), lines, strict=True)}  # fmt: skip
     assert facts[-1]["digests"] == made | {
-        "recording": original, "original": original, "working copy": original,
+        "recording": original, "original": original, "original before": original, "working copy": original,
         "report.dsse.json": digests["report.dsse.json"],
     }  # fmt: skip
     page = store.read(layout.completed_key(job.job_id, "call_report.html")).decode()
@@ -256,7 +259,10 @@ def test_what_each_stage_consumed_and_made_is_attested_and_in_the_ledger(store: 
     for to, name in (("FORENSIC_QUEUE", "transcribe.dsse.json"), ("REPORT_QUEUE", "analyze.dsse.json")):
         (event,) = [one for one in facts if one["to_state"] == to]
         assert event["digests"][name] == digests[name]
-        assert event["digests"]["working copy"] == original
+        assert event["digests"]["working copy"] == event["digests"]["working copy after"] == original
+    (copied,) = [one for one in facts if one["action"] == "copied"]
+    assert copied["digests"] == {"recording": original, "preservation copy": original, "working copy": original}
+    assert "hashlib" in copied["reason"]
     assert facts[0]["reason"] == "received as 'call.m4a'"
     assert len(list(store.list(f"completed/{job.job_id}/ledger_head_"))) == 1
     assert state.unexplained(job.job_id) == []

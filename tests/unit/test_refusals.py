@@ -36,6 +36,7 @@ SOURCES = sorted(
         *(ROOT / "docs/schemas").glob("*.json"),
         *(ROOT / "include/report/strings").glob("*.toml"),
         *(ROOT / "include/report/templates").rglob("*.j2"),
+        *(ROOT / "include/container").glob("*.toml"),
     ]
 )
 
@@ -94,7 +95,15 @@ VOICE_MODULES = sorted(
     for pattern in ("voice*", "emotion*", "stress", "crosscheck", "case_*", "scores", "rates", "floor_timing",
                     "acoustics", "analysis", "analyze", "document", "findings", "second_decode", "search", "passages")
     for path in (ROOT / "include/forensic").glob(pattern + ".py")
-) + sorted((ROOT / "include/report").glob("*.py"))  # fmt: skip
+) + sorted([*(ROOT / "include/report").glob("*.py"), *(ROOT / "include/container").glob("*.py")])  # fmt: skip
+
+GENUINENESS = re.compile(
+    r"\b(forg(e|ed|er|ery|eries|ing)|fak(e|ed|ing)|authentic\w*|genuin\w*|tamper\w*|manipulat\w*|doctored|falsif\w*|"
+    r"fabricat\w*|counterfeit\w*|unedited|untouched|was edited|is edited)\b|"
+    r"위조|변조|조작|진본|진정|위작|가짜|날조|무결",
+    re.IGNORECASE,
+)
+"""What the container examination never says, not even to deny it: it observes, a person concludes."""
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *VOICE_MODULES], ids=lambda path: path.name)
@@ -104,6 +113,31 @@ def test_nothing_claims_what_the_house_refuses(path: Path) -> None:
     allowed = set(ALLOWED.get(path.name, []))
     assert found - allowed == set(), f"{path.name} names what VoiceMan refuses to claim"
     assert allowed - found == set(), f"{path.name}: allowed sentences that are no longer there"
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([
+        *(ROOT / "include/container").iterdir(), ROOT / "include/report/templates/container.j2",
+        ROOT / "include/report/container_view.py", ROOT / "docs/schemas/voiceman.container.1.json",
+    ]),
+    ids=lambda path: path.name,
+)  # fmt: skip
+def test_the_container_examination_has_no_verdict(path: Path) -> None:
+    if path.is_file():
+        text = re.sub(r"sound ?\??forge", "", path.read_text(encoding="utf-8"), flags=re.IGNORECASE)  # a program's name
+        assert not GENUINENESS.search(text)
+
+
+def test_the_reports_words_for_it_have_none_either() -> None:
+    for language in ("ko", "en"):
+        table = tomllib.loads((ROOT / f"include/report/strings/{language}.toml").read_text(encoding="utf-8"))
+        assert not [one for one in leaves(table["container"]) if GENUINENESS.search(one)]
+
+
+@pytest.mark.parametrize("claim", ["The file is authentic.", "forgery detected", "위조된 파일", "편집 조작 흔적"])
+def test_the_scan_finds_a_verdict(claim: str) -> None:
+    assert GENUINENESS.search(claim)
 
 
 def test_the_list_names_only_files_that_are_looked_at() -> None:
