@@ -33,6 +33,7 @@ from include.forensic.rulebook import Category, Taxonomy, load_taxonomy, taxonom
 from include.forensic.scores import is_confirmed
 from include.forensic.second_decode import SecondDecodes, second_decode_digest, wanted_passages
 from include.forensic.stress import VoiceDepartures
+from include.forensic.tokens import Morpheme, morphemes
 from include.forensic.voice_models import SpeakerVoice, VoiceTurns
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Language",
     "Measure",
     "Measurement",
+    "Morpheme",
     "NotAnalysed",
     "PartyCourse",
     "Rate",
@@ -79,6 +81,7 @@ __all__ = [
     "load_analysis",
     "load_taxonomy",
     "located",
+    "morphemes",
     "second_decode_digest",
     "settings_digest",
     "taxonomy_digest",

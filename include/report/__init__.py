@@ -5,16 +5,20 @@ Nothing is fetched while rendering, all text is escaped, and the same inputs giv
 
 from include.report.facts import Language, ReportFacts
 from include.report.page import render_page
+from include.report.redacted import RedactedReport, render_redacted, write_redacted
 from include.report.render import RenderedReport, render_report, write_report
 from include.report.settings_digest import report_settings_digest, report_versions
 
 __all__ = [
     "Language",
+    "RedactedReport",
     "RenderedReport",
     "ReportFacts",
     "render_page",
+    "render_redacted",
     "render_report",
     "report_settings_digest",
     "report_versions",
+    "write_redacted",
     "write_report",
 ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ToolError
 from include.forensic import Analysis
+from include.redaction import RedactionLog
 from include.report.attachments import attachments_of
 from include.report.facts import Language, ReportFacts, check_agreement
 from include.report.fonts import require_hangul_font, write_out_undrawable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     import jinja2
 
-__all__ = ["RenderedReport", "html_to_pdf", "render_report", "template_environment", "write_report"]
+__all__ = ["RenderedReport", "html_to_pdf", "render_report", "template_environment", "write_report", "write_whole"]
 
 PDF_VARIANT = "pdf/a-3a"
 """PDF/A-3a: tagged, fonts embedded, made for keeping, may carry the JSON files. WeasyPrint can't claim UA-1 with it."""
@@ -69,8 +70,10 @@ def template_environment() -> jinja2.Environment:
     return env
 
 
-def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, language: Language) -> str:
-    """The HTML of a report.
+def render_html(
+    transcript: Transcript, analysis: Analysis, facts: ReportFacts, language: Language, log: RedactionLog | None = None
+) -> str:
+    """The HTML of a report; with the log of a redaction it is marked as redacted.
 
     Raises:
         DocumentError, InvalidNameError: see :func:`render_report`.
@@ -89,7 +92,8 @@ def render_html(transcript: Transcript, analysis: Analysis, facts: ReportFacts, 
         transcript=transcript,
         analysis=analysis,
         facts=facts,
-        view=build_view(transcript, analysis, facts, strings),
+        view=build_view(transcript, analysis, facts, strings, log),
+        redaction=log,
         report_digest=report_settings_digest(),
         report_versions=report_versions(),
     )
@@ -115,7 +119,7 @@ def _refusing_fetcher() -> Any:
     return Refusing()
 
 
-def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFacts) -> bytes:
+def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFacts, log: RedactionLog | None) -> bytes:
     from weasyprint import Attachment
 
     made = datetime.fromisoformat(facts.generated_at)
@@ -130,7 +134,7 @@ def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFac
             description=one.sha256,
             relationship="Source",
         )
-        for one in attachments_of(transcript, analysis, facts)
+        for one in attachments_of(transcript, analysis, facts, log)
     ]
     return html_to_pdf(html, what=f"report of {facts.file_id}", attachments=attached)
 
@@ -162,9 +166,15 @@ def html_to_pdf(html: str, *, what: str, attachments: Sequence[object] = ()) -> 
 
 
 def render_report(
-    transcript: Transcript, analysis: Analysis, facts: ReportFacts, *, language: Language
-) -> RenderedReport:
+    transcript: Transcript, analysis: Analysis, facts: ReportFacts, *, language: Language,
+    log: RedactionLog | None = None,
+) -> RenderedReport:  # fmt: skip
     """Render a report in one language.
+
+    Args:
+        transcript, analysis, facts: what it prints.
+        language: of its own words.
+        log: of the redaction, when the three are redacted copies; every page is marked then.
 
     Raises:
         DocumentError: transcript, analysis and facts are not about the same bytes.
@@ -172,8 +182,8 @@ def render_report(
         ToolError: no Hangul font is installed.
     """
     require_hangul_font()
-    html = render_html(transcript, analysis, facts, language)
-    return RenderedReport(html, _pdf(write_out_undrawable(html), transcript, analysis, facts))
+    html = render_html(transcript, analysis, facts, language, log)
+    return RenderedReport(html, _pdf(write_out_undrawable(html), transcript, analysis, facts, log))
 
 
 def write_report(
@@ -196,12 +206,17 @@ def write_report(
         report = render_report(transcript, analysis, facts, language=language)
         for suffix, data in ((".pdf", report.pdf), (".html", report.html.encode())):
             path = out_dir / f"{facts.file_id}_report{infix}{suffix}"
-            _write(path, data)
+            write_whole(path, data)
             written.append(path)
     return written
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole or not at all.
+
+    Raises:
+        ToolError: the directory can't be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A short name of its own: the report's name may already use up the file system's 255 bytes.

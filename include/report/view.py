@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from include.forensic import Analysis, SpeakerVoice
+from include.redaction import RedactionLog
 from include.report.attachments import Attached, attachments_of
 from include.report.facts import ReportFacts
 from include.report.finding_views import (
@@ -202,7 +203,9 @@ def _flags(transcript: Transcript, t: Strings) -> list[tuple[str, str]]:
     return [(clean(flag), t.get(f"flag.{flag}") or "") for flag in seen]
 
 
-def build_view(transcript: Transcript, analysis: Analysis, facts: ReportFacts, t: Strings) -> ReportView:
+def build_view(
+    transcript: Transcript, analysis: Analysis, facts: ReportFacts, t: Strings, log: RedactionLog | None = None
+) -> ReportView:
     """Compute a report's content in the language of ``t``."""
     labels = Labels(t, hours=transcript.recording.duration_s >= 3600)
     findings = finding_views(analysis, labels)
@@ -229,5 +232,5 @@ def build_view(transcript: Transcript, analysis: Analysis, facts: ReportFacts, t
         counts=_counts(analysis, labels),
         segments=_segments(transcript, findings, labels),
         flags=_flags(transcript, t),
-        attachments=attachments_of(transcript, analysis, facts),
+        attachments=attachments_of(transcript, analysis, facts, log),
     )
