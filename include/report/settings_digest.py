@@ -12,7 +12,7 @@ from include import __version__
 __all__ = ["PACKAGE", "report_settings_digest", "report_versions"]
 
 PACKAGE = Path(__file__).resolve().parent
-_SUFFIXES = (".py", ".j2", ".css", ".toml")
+_SUFFIXES = (".py", ".j2", ".css", ".js", ".toml")
 
 
 def report_versions() -> dict[str, str]:

@@ -33,7 +33,7 @@ from include.report.turn_tables import TurnTable, arousal_table, emotion_table, 
 from include.report.waveform import Mark, Strip, Turn, draw_strips, peak_level
 from include.stt import NotMeasured, Transcript
 
-__all__ = ["ReportView", "build_view"]
+__all__ = ["ReportView", "build_view", "wave_strips"]
 
 MEASURES = (
     "voiced_s", "f0_median_hz", "f0_iqr_semitones", "f0_range_semitones", "intensity_median_db", "intensity_iqr_db",
@@ -102,7 +102,8 @@ class ReportView:
     attachments: list[Attached]
 
 
-def _strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple[list[Strip], str]:
+def wave_strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple[list[Strip], str]:
+    """The drawn recording, and what to say below it; no strips when the waveform was not measured."""
     wave = analysis.waveform
     if isinstance(wave, NotMeasured):
         return [], labels.t("wave.missing", reason=clean(labels.t.recorded(wave.reason)))
@@ -209,7 +210,7 @@ def build_view(
     """Compute a report's content in the language of ``t``."""
     labels = Labels(t, hours=transcript.recording.duration_s >= 3600)
     findings = finding_views(analysis, labels)
-    strips, note = _strips(transcript, analysis, labels)
+    strips, note = wave_strips(transcript, analysis, labels)
     voices = analysis.acoustics if isinstance(analysis.acoustics, list) else []
     chunks = [voices[at : at + _SPEAKERS_ABREAST] for at in range(0, len(voices), _SPEAKERS_ABREAST)]
     return ReportView(
