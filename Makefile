@@ -21,6 +21,9 @@ system: ## apt packages: installed when allowed to, else the command is printed
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11, or name it: make PYTHON=/path/to/python3.11 env" >&2; exit 2; }
 	@APT="$(APT)" PYTHON="$(PYTHON)" bash tools/system.sh
 
+browser: ## a headless Chromium, for the tests of the HTML twin only
+	@APT="chromium-headless-shell" PYTHON="$(PYTHON)" bash tools/system.sh
+
 $(UV): | system
 	@$(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/pip install -q --disable-pip-version-check uv==0.13.9
 
@@ -36,7 +39,7 @@ models: $(VENV)/.installed ## lay out Whisper base and check its digest
 demo: env ## the main job from nothing: stack, drop, transcripts, PDF reports (AUDIO=dir for your own files)
 	@bash tools/demo.sh "$(AUDIO)"
 
-test: env ## everything the tests need, then the tests
+test: env browser ## everything the tests need, then the tests
 	@$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: env lock-check ## ruff, mypy --strict, lock not stale
@@ -97,4 +100,4 @@ samples: env ## make the sample calls again (needs flite)
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval train samples schemas
+.PHONY: help env system browser models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval train samples schemas

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from include import __version__, forensic, report, stt
+from include import __version__, forensic, redaction, report, stt
 from include.errors import DeviceMemoryError, DocumentError, ModelError
 from include.evidence import IntakeFacts
 from include.job_summary import JobSummary
@@ -81,7 +81,10 @@ def _confirmed(audio: Path, passages: list[stt.Passage]) -> list[stt.Confirmatio
         service.close()
 
 
-def report_file(analysis: Path, folder: Path, *, transcript: Path | None, generated_at: str) -> list[Path]:
+def report_file(
+    analysis: Path, folder: Path, *, transcript: Path | None, generated_at: str, redacted: bool = False,
+    audio: Path | None = None,
+) -> list[Path]:  # fmt: skip
     """Render the reports of an analysis file.
 
     Args:
@@ -89,9 +92,12 @@ def report_file(analysis: Path, folder: Path, *, transcript: Path | None, genera
         folder: where to write; made when missing.
         transcript: the transcript, when it lies elsewhere.
         generated_at: UTC, ISO 8601.
+        redacted: write the redacted twin and its log as well.
+        audio: the recording; with it the player is written as well.
 
     Raises:
-        DocumentError: not an analysis, or the transcript is not the one that was analysed.
+        AudioError: the recording can't be decoded.
+        DocumentError: not an analysis, or transcript or recording are not those that were analysed.
     """
     parsed = forensic.load_analysis(analysis)
     source = transcript or analysis.with_name(parsed.transcript.name)
@@ -119,7 +125,17 @@ def report_file(analysis: Path, folder: Path, *, transcript: Path | None, genera
     )
     settings = get_settings()
     both = settings.report_languages == "both"
-    return report.write_report(recording, parsed, facts, folder, primary=settings.report_language, both=both)
+    language = settings.report_language
+    if audio is not None and stt.file_sha256(audio) != recording.recording.sha256:
+        raise DocumentError(f"{audio} is not the recording that {source} was made of; give that one.")
+    paths = report.write_report(recording, parsed, facts, folder, primary=language, both=both)
+    if redacted:
+        terms = redaction.lab_terms(settings.redaction_terms)
+        paths += report.write_redacted(recording, parsed, facts, folder, language=language, terms=terms)
+    if audio is not None:
+        sound = report.encode_audio(stt.load_channels(audio), stt.SAMPLE_RATE)
+        paths.append(report.write_player(recording, parsed, facts, sound, folder, language=language))
+    return paths
 
 
 def course_files(analyses: Sequence[Path]) -> forensic.CaseCourse | stt.NotMeasured:
@@ -152,6 +168,7 @@ def schema_files() -> dict[str, str]:
         "voiceman.job_summary.1.json": JobSummary,
         "voiceman.case_course.1.json": forensic.CaseCourse,
         "voiceman.intake.1.json": IntakeFacts,
+        "voiceman.redaction.1.json": redaction.RedactionLog,
     }
     return {
         name: json.dumps(model.model_json_schema(), ensure_ascii=False, indent=2) + "\n"

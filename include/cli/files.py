@@ -97,13 +97,21 @@ def report(
     analysis: Annotated[Path, typer.Argument(help="An analysis JSON; its transcript lies beside it.")],
     to: Annotated[Path, typer.Option("--out", help="Folder for the reports.")],
     transcript: Annotated[Path | None, typer.Option(help="The transcript, when it lies elsewhere.")] = None,
+    redacted: Annotated[
+        bool, typer.Option(help="Write the redacted report and its log, too. It can miss: a person must review it.")
+    ] = False,
+    player: Annotated[
+        Path | None, typer.Option(help="The recording: write a page that plays it from each finding, too.")
+    ] = None,
 ) -> None:
     """Render the report (PDF and HTML, Korean and English) of one analysis."""
     from include import plain
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with err.status("Rendering"):
-        paths = plain.report_file(analysis, to, transcript=transcript, generated_at=now)
+        paths = plain.report_file(
+            analysis, to, transcript=transcript, generated_at=now, redacted=redacted, audio=player
+        )
     for path in paths:
         out.print(str(path), soft_wrap=True, markup=False, highlight=False)
 

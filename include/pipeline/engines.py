@@ -55,9 +55,10 @@ class Renders(Protocol):
     ) -> None: ...
 
     def render(
-        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True
-    ) -> dict[str, bytes]:
-        """Kind to contents; in both languages or only in the one of the settings."""
+        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True,
+        redacted: bool = False, sound: Path | None = None,
+    ) -> dict[str, bytes]:  # fmt: skip
+        """Kind to contents; in both languages or only in the one of the settings, with the twins that are wanted."""
 
 
 class Engines(Protocol):

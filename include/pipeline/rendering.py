@@ -9,17 +9,24 @@ import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from include import forensic, report, stt
+from include import forensic, redaction, report, stt
 from include.settings import TEMPORARY, get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from types import TracebackType
 
-__all__ = ["Renderer", "report_kinds"]
+__all__ = ["PLAYER", "REDACTED", "Renderer", "redaction_digest", "report_kinds"]
+
+REDACTED = ("report.redacted.pdf", "redaction.json")
+"""The redacted report, in the job's own language, and the log of what was masked."""
+
+PLAYER = "player.html"
+"""The page with the sound."""
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +51,30 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def report_kinds(before: Collection[str] = ()) -> tuple[str, ...]:
-    """The reports to be made of a recording: ``report.pdf``, ``report.html``, ``report.en.pdf`` …
+    """The reports to be made of a recording: ``report.pdf``, ``report.html``, ``report.en.pdf`` …, and its twins.
 
     Args:
-        before: kinds of its artefacts so far. A report in the other language is made anew, whatever the settings say
-            now: it would contradict the new one.
+        before: kinds of its artefacts so far. A report in the other language and twins are made anew, whatever the
+            settings say now: they would contradict the new one.
     """
     settings = get_settings()
     other = "en" if settings.report_language == "ko" else "ko"
     first, second = ("report.pdf", "report.html"), (f"report.{other}.pdf", f"report.{other}.html")
-    return first + second if settings.report_languages == "both" or set(second) & set(before) else first
+    kinds: tuple[str, ...] = first
+    if settings.report_languages == "both" or set(second) & set(before):
+        kinds += second
+    if settings.report_redacted or set(REDACTED) & set(before):
+        kinds += REDACTED
+    return (*kinds, PLAYER) if settings.report_player or PLAYER in before else kinds
+
+
+def redaction_digest() -> str:
+    """What, besides the report's own digest, decides how a redacted twin looks: the rules and the lab's own terms.
+
+    Raises:
+        SettingsError: the lab's terms can't be read.
+    """
+    return redaction.rules_digest(redaction.lab_terms(get_settings().redaction_terms))
 
 
 class Renderer:
@@ -74,31 +95,55 @@ class Renderer:
             self._pool.shutdown(cancel_futures=True)
 
     def render(
-        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True
-    ) -> dict[str, bytes]:
-        """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports, in both languages or one.
+        self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True,
+        redacted: bool = False, sound: Path | None = None,
+    ) -> dict[str, bytes]:  # fmt: skip
+        """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports.
+
+        Args:
+            transcript, analysis, facts: what they print.
+            both: in both languages, not in one.
+            redacted: the redacted twin as well.
+            sound: the recording, when the player is wanted as well.
 
         Raises:
             DocumentError: transcript and analysis are not what they should be.
             ToolError: a font or a library is missing.
         """
-        how = get_settings().report_language, both
+        settings = get_settings()
+        how = _Wanted(settings.report_language, both, settings.redaction_terms if redacted else None, sound)
         if self._pool is None:
-            return _render(transcript, analysis, facts, *how)
+            return _render(transcript, analysis, facts, how)
         try:
-            return self._pool.submit(_render, transcript, analysis, facts, *how).result()
+            return self._pool.submit(_render, transcript, analysis, facts, how).result()
         except BrokenProcessPool:
             # some worker was killed, perhaps over another recording
             log.warning("A report worker was killed; %s is rendered in a process of its own.", facts.file_id)
             with _pool(1) as alone:
-                return alone.submit(_render, transcript, analysis, facts, *how).result()
+                return alone.submit(_render, transcript, analysis, facts, how).result()
 
 
-def _render(
-    transcript: bytes, analysis: bytes, facts: report.ReportFacts, primary: report.Language, both: bool
-) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class _Wanted:
+    primary: report.Language
+    both: bool
+    terms: str | None
+    """The lab's own terms for the redacted twin; None: it is not wanted."""
+    sound: Path | None
+    """The recording, for the player; None: it is not wanted."""
+
+
+def _render(transcript: bytes, analysis: bytes, facts: report.ReportFacts, how: _Wanted) -> dict[str, bytes]:
     parsed = stt.load_transcript(transcript, name=f"{facts.file_id}_transcript.json")
     measured = forensic.load_analysis(analysis, name=f"{facts.file_id}_forensic.json")
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-        paths = report.write_report(parsed, measured, facts, Path(folder), primary=primary, both=both)
+        out, language = Path(folder), how.primary
+        paths = report.write_report(parsed, measured, facts, out, primary=language, both=how.both)
+        if how.terms is not None:
+            terms = redaction.lab_terms(how.terms)
+            paths += report.write_redacted(parsed, measured, facts, out, language=language, terms=terms)
+        if how.sound is not None:
+            channels = stt.load_channels(how.sound, name=facts.file_name)
+            sound = report.encode_audio(channels, stt.SAMPLE_RATE)
+            paths.append(report.write_player(parsed, measured, facts, sound, out, language=language))
         return {path.name.removeprefix(f"{facts.file_id}_"): path.read_bytes() for path in paths}

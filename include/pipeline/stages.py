@@ -24,7 +24,7 @@ from include.pipeline.again import decode_again, decoded_again
 from include.pipeline.alone import run_alone
 from include.pipeline.engines import get_engines
 from include.pipeline.facts import analyze_facts, transcribe_facts
-from include.pipeline.rendering import report_kinds
+from include.pipeline.rendering import PLAYER, REDACTED, redaction_digest, report_kinds
 from include.pipeline.sounds import PcmStore, relate
 from include.settings import get_settings
 from include.storage import layout
@@ -183,12 +183,19 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
             analysis, ref = kept.read_artefact(store, recording, "forensic.json")
             digest = engines.report_digest() + ref.sha256[:16]
             kinds = report_kinds(state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}))
-            made = [kept.made_before(store, recording, kind, digest) for kind in kinds]
+            rules = redaction_digest() if REDACTED[0] in kinds else ""
+            digests = {kind: digest + rules[:16] if kind in REDACTED else digest for kind in kinds}
+            made = [kept.made_before(store, recording, kind, digests[kind]) for kind in kinds]
             if batch.fresh or not all(made):
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
-                both = len(kinds) > 2
-                for kind, data in renderer.render(transcript, analysis, _facts(row, run), both=both).items():
-                    kept.save(store, recording, kind, data, digest, actor=run.actor)
+                with ExitStack() as held:
+                    sound = held.enter_context(kept.working_copy(store, recording)) if PLAYER in kinds else None
+                    rendered = renderer.render(
+                        transcript, analysis, _facts(row, run), sound=sound, redacted=REDACTED[0] in kinds,
+                        both=sum(kind.endswith("html") and kind != PLAYER for kind in kinds) > 1,
+                    )  # fmt: skip
+                for kind, data in rendered.items():
+                    kept.save(store, recording, kind, data, digests[kind], actor=run.actor)
             kept.check_held(recording, run.actor)
             kept.check_original(store, recording)
             outputs = _complete(store, recording, run)
@@ -196,7 +203,11 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
                 inputs={"recording": recording.sha256, "transcript.json": source.sha256, "forensic.json": ref.sha256},
                 outputs={kind: outputs[kind] for kind in kinds},
                 settings_digest=engines.report_digest(),
-                parameters={"kinds": list(kinds), "versions": report.report_versions()},
+                parameters={
+                    "kinds": list(kinds),
+                    "versions": report.report_versions(),
+                    "redaction_rules": rules or None,
+                },
                 cache_hit=all(made) and not batch.fresh,
                 verified={"original": recording.sha256},
             )

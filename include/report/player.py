@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from include.forensic import Analysis
 from include.report.facts import Language, ReportFacts, check_agreement
@@ -22,11 +20,8 @@ from include.report.strings import load_strings
 from include.report.text import clean, shorten
 from include.report.view import wave_strips
 from include.report.waveform import LEFT, WIDTH
-from include.report.working_audio import WorkingAudio, encode_audio
+from include.report.working_audio import WorkingAudio
 from include.stt import Segment, Transcript
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = ["render_player", "write_player"]
 
@@ -92,22 +87,15 @@ def render_player(
 
 
 def write_player(
-    transcript: Transcript, analysis: Analysis, facts: ReportFacts, out_dir: Path, *, language: Language,
-    channels: Sequence[np.ndarray], sample_rate: int,
+    transcript: Transcript, analysis: Analysis, facts: ReportFacts, audio: WorkingAudio, out_dir: Path, *,
+    language: Language,
 ) -> Path:  # fmt: skip
-    """Write ``{file_id}_player.html``.
-
-    Args:
-        transcript, analysis, facts, language: as for :func:`render_player`.
-        out_dir: made when missing.
-        channels: the decoded audio, from -1 to 1.
-        sample_rate: Hz.
+    """Write ``{file_id}_player.html``; arguments as for :func:`render_player`, the folder is made when missing.
 
     Raises:
         DocumentError, InvalidNameError: as :func:`render_player`.
-        ToolError: the audio can't be compressed, or the directory can't be written.
+        ToolError: the directory can't be written.
     """
-    audio = encode_audio(channels, sample_rate)
     path = out_dir / f"{facts.file_id}_player.html"
     write_whole(path, render_player(transcript, analysis, facts, audio, language=language).encode())
     return path

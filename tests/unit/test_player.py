@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,7 +99,11 @@ def test_other_documents_are_refused(audio: WorkingAudio) -> None:
 def test_a_finding_a_turn_and_a_word_play_from_where_they_are(page: Page) -> None:
     ready(page)
     assert abs(page.run("document.getElementById('audio').duration") - SECONDS) < 0.2
-    for chosen, at in (("#findings button", "t"), (".turn:nth-of-type(9) button", "t"), ("[data-s]:nth-of-type(3)", "s")):
+    for chosen, at in (
+        ("#findings button", "t"),
+        (".turn:nth-of-type(9) button", "t"),
+        ("[data-s]:nth-of-type(3)", "s"),
+    ):
         told = page.run(
             f"""new Promise((done) => {{
               const audio = document.getElementById('audio'), one = document.querySelector({chosen!r});
@@ -146,12 +149,16 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     first = page.run("Number(document.querySelector('#findings button').dataset.t)")
     assert abs(page.run("document.getElementById('audio').currentTime") - first) < 1.0
     page.key("n", "n")
-    starts = page.run("[...document.querySelectorAll('#findings [data-t]')].map((one) => Number(one.dataset.t)).sort((a, b) => a - b)")
+    starts = page.run(
+        "[...document.querySelectorAll('#findings [data-t]')].map((one) => Number(one.dataset.t)).sort((a, b) => a - b)"
+    )
     assert abs(page.run("document.getElementById('audio').currentTime") - starts[1]) < 1.0
     page.run("document.activeElement.blur()")
     page.key(" ", " ")
     assert page.run("document.getElementById('audio').paused")
-    unnamed = "[...document.querySelectorAll('button')].filter((one) => one.tabIndex < 0 || !one.textContent.trim()).length"
+    unnamed = (
+        "[...document.querySelectorAll('button')].filter((one) => one.tabIndex < 0 || !one.textContent.trim()).length"
+    )
     assert page.run(unnamed) == 0
 
 
