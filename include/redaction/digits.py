@@ -50,7 +50,7 @@ _UNITS = (
 )
 _HARMLESS: Final = re.compile(
     r"(?<![0-9])(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?![0-9])|(?:19|20)\d\d\s?[-./]\s?\d{1,2}\s?[-./]\s?\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?:[.]\d+)?Z?)?(?![0-9-])"
-    r"|\d{1,2}:\d{2}(?::\d{2})?(?:[.]\d+)?|\d{1,3}(?:,\d{3})+(?:[.]\d+)?|\d+[.]\d+(?![.0-9])"
+    r"|\d{1,2}:\d{2}(?::\d{2})?(?:[.]\d+)?|\d{1,3}(?:,\d{3})+(?:[.]\d+)?|(?<![.])\d+[.]\d+(?![.0-9])"
     rf"|(?:[1-9]\d*|0)(?:[.]\d+)?\s?(?:{_UNITS})(?=[^가-힣]|$|[이가은는을를에도만로의쯤짜정동간치씩후전뒤까부밖]))",
     re.IGNORECASE,
 )
@@ -112,12 +112,13 @@ def digit_runs(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _runs(text: str) -> Iterator[list[_Group]]:
     run: list[_Group] = []
-    times = 1
+    times, reach = 1, 0
     for found in _ELEMENT.finditer(text):
         script = str(found.lastgroup)
         start, end = found.span()
         digits, repeats = _value(found.group(), script)
-        gap = text[run[-1].end : start] if run else None
+        gap = text[reach:start] if run else None
+        reach = end
         if gap is None or not _BETWEEN.fullmatch(gap) or (gap == "" and not _joins(run[-1], script)):
             if run:
                 yield run
@@ -157,6 +158,10 @@ def _trimmed(run: list[_Group], text: str) -> list[_Group]:
         if len(groups[0].digits) >= 5 or (total >= 9 and groups[0].digits[0] == "0"):
             break
         groups.pop(0)
+    while len(groups) > 1 and groups[-2].script == "ascii" and groups[-1].script == "korean":
+        if len(groups[-1].digits) > 1:
+            break
+        groups.pop()  # 1234567 이랑: a particle
     while groups and groups[-1].script == "korean" and len(groups[-1].digits) < 3:
         after = text[groups[-1].end : groups[-1].end + 1]
         if not ("가" <= after <= "힣") or after in _AFTER_SHORT:

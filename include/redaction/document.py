@@ -134,7 +134,7 @@ class _Work(Generic[_Facts]):
             return text
 
         for model in (self.transcript, self.analysis, self.facts):
-            walk(model, look, special=lambda _model, _path: None)
+            walk(model, look, special=_nothing)
         for field in ("file_id", "file_name"):
             name = str(getattr(self.facts, field, ""))
             spaced = re.sub(r"[_\-.()\[\]]+", " ", name)
@@ -174,7 +174,19 @@ class _Work(Generic[_Facts]):
                     start=where.start, end=where.end, kind=self.known.entity(hit)[0], rule=hit.rule, mask=mask,
                 )
             )  # fmt: skip
-        return redact_segment(segment, spans, masked) if masked else segment
+        return self._rest(at, redact_segment(segment, spans, masked) if masked else segment)
+
+    def _rest(self, at: int, segment: Segment) -> Segment:
+        """The segment with what is neither its text nor that of a word searched, too: flags, speakers, new fields."""
+        path = f"segments[{at}]"
+        bare = walk(segment.model_copy(update={"text": "", "words": []}), self._rewrite, special=_nothing, path=path)
+        words = [
+            walk(
+                word.model_copy(update={"text": ""}), self._rewrite, special=_nothing, path=f"{path}.words"
+            ).model_copy(update={"text": word.text})
+            for word in segment.words
+        ]
+        return bare.model_copy(update={"text": segment.text, "words": words})
 
     def _walked(self, document: Document, model: _Model) -> _Model:
         self.document = document
@@ -226,6 +238,10 @@ class _Work(Generic[_Facts]):
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _nothing(_model: BaseModel, _path: str) -> None:
+    return None
 
 
 def _rewritten(segment: Segment) -> Segment:

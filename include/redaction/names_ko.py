@@ -24,6 +24,7 @@ _GIVEN: Final = frozenset(
     "방배백범병보복본봉빈사산상서석선설섭성세소솔송수숙순슬승시신아안애양언여연열엽영예오옥온완용우욱운웅원월유윤율은을의이익인일임자"
     "장재전정제조종주준중지진찬창채천철청초총춘충치태택평표하학한해향헌혁현형혜호홍화환효훈휘희"
 )
+_NUMERALS: Final = frozenset("일이삼사오육칠팔구십백천만억")
 _JOBS: Final = (
     "선생|과장|부장|차장|대리|사장|전무|상무|회장|팀장|실장|원장|소장|교수|박사|변호사|검사|판사|형사|수사관|조사관|경위|경사|경장|경감|순경"
     "|반장|계장|주임|사원|대표|국장|의원|간호사|기사|목사|집사|권사|장로|신부|스님|기자|작가|감독|코치|점장|지점장|매니저|이사|본부장|센터장|행정관"
@@ -40,6 +41,7 @@ _BARE: Final = re.compile(
 )
 _INTRO: Final = re.compile(
     r"(?:이름은?|성함은?|성명은?|본명은?)\s?(?:이|은|는|가)?\s?([가-힣]{2,4}?)(?=\s|이고|이에요|예요|입니다|이야|야|이라|라고|인데|[,.!?]|$)"
+    r"|(?<![가-힣])(?:나|저|난|전|내가|제가|나야)\s([가-힣]{2,3}?)(?:인데|이야|예요|이에요|입니다|이라고|라고|이라니까)"
     r"|(?<![가-힣])([가-힣]{2,4}?)(?:이?라고|이?란)\s?(?:합니다|해요|하는|불러|부르|사람|애|놈|년|여자|남자|분)"
 )
 _PARTICLES: Final = (
@@ -59,7 +61,7 @@ def find_korean_names(text: str) -> list[Hit]:
 
 def looks_like_name(word: str) -> bool:
     """Whether a word by itself has the form of a Korean name: a surname and one or two signs of given names."""
-    if word in word_list("not_names_ko.txt") or word in word_list("places_ko.txt"):
+    if word in word_list("not_names_ko.txt") or word in word_list("places_ko.txt") or set(word) <= _NUMERALS:
         return False
     if re.fullmatch(rf"(?:{_DOUBLE})[가-힣]{{1,2}}", word):
         return True
@@ -68,7 +70,7 @@ def looks_like_name(word: str) -> bool:
 
 def _given(word: str) -> bool:
     listed = word in word_list("not_names_ko.txt") or word in word_list("places_ko.txt")
-    return len(word) == 2 and set(word) <= _GIVEN and not listed
+    return len(word) == 2 and set(word) <= _GIVEN and not listed and not set(word) <= _NUMERALS
 
 
 def _hit(text: str, start: int, end: int, rule: str) -> Hit:
@@ -83,7 +85,13 @@ def _titled(text: str, known: Sequence[Morpheme]) -> Iterator[Hit]:
             continue
         if len(word) == 1:
             # 이 씨, 김 과장님, 박대리; 그 형사 and 두 분 are none
-            if word in _SURNAMES and not title.startswith("님") and not (title in ("양", "군") and not spaced):
+            glued = not spaced and _one_noun(known, found.start(1), found.start(2))  # 공사장, 이사장
+            if (
+                word in _SURNAMES
+                and not glued
+                and not title.startswith("님")
+                and not (title in ("양", "군") and not spaced)
+            ):
                 yield Hit(found.start(), found.end(1), "name", "name.ko.surname_title", word + title.removesuffix("님"))
         elif (
             looks_like_name(word)
@@ -103,12 +111,11 @@ def _namelike(word: str) -> bool:
 
 def _introduced(text: str) -> Iterator[Hit]:
     for found in _INTRO.finditer(text):
-        group = 1 if found[1] else 2
+        group = found.lastindex or 0
         word = found[group]
-        if group == 1 and word not in word_list("not_names_ko.txt") and (looks_like_name(word) or _given(word)):
-            yield _hit(text, found.start(1), found.end(1), "name.ko.intro")
-        elif group == 2 and looks_like_name(word):
-            yield _hit(text, found.start(2), found.end(2), "name.ko.intro")
+        # "who is called …" is said of everything; "my name is …" only of names
+        if looks_like_name(word) or (group < 3 and _given(word)):
+            yield _hit(text, found.start(group), found.end(group), "name.ko.intro")
 
 
 def _called(text: str, known: Sequence[Morpheme]) -> Iterator[Hit]:
@@ -139,7 +146,13 @@ def _alone(text: str, known: Sequence[Morpheme]) -> Iterator[Hit]:
             continue
         if " " in found[1] and not _surname_apart(known, start):
             continue
-        if not _common(known, start, end):
+        if (
+            word[2:] in ("가", "이", "은", "도", "만")
+            and _given(word[:2])
+            and any(one.start == start and one.end == start + 2 and one.tag == "NNP" for one in known)
+        ):
+            continue  # 정우가 is 정우 and a particle
+        if not _common(known, start, end) and not _inflected(known, start, end):
             yield _hit(text, start, end, "name.ko.full")
     for token in known:
         word = text[token.start : token.end]
@@ -183,6 +196,18 @@ def _common(known: Sequence[Morpheme], start: int, end: int) -> bool:
     ):
         return True
     return any(one.tag in ("NNG", "NNB", "NR") and one.known and one.end - one.start >= 2 for one in over)
+
+
+def _inflected(known: Sequence[Morpheme], start: int, end: int) -> bool:
+    """Whether a verb, an adjective or an ending lies in the stretch, and no proper noun: 하려고, 소중한."""
+    over = _over(known, start, end)
+    verbal = any(one.tag[0] in "VE" or one.tag[:3] in ("XSV", "XSA") for one in over)
+    return verbal and not any(one.tag == "NNP" and one.end - one.start > 1 for one in over)
+
+
+def _one_noun(known: Sequence[Morpheme], start: int, inside: int) -> bool:
+    """Whether a noun of the dictionary begins at ``start`` and reaches beyond ``inside``."""
+    return any(one.start == start and one.end > inside and one.tag == "NNG" and one.known for one in known)
 
 
 def _surname_apart(known: Sequence[Morpheme], start: int) -> bool:

@@ -25,9 +25,9 @@ _SEOUL = (
 _AREA = (
     rf"[가-힣]{{1,6}}(?:시|군)|(?:{_SEOUL}|[동서남북중])구|[가-힣]{{2,5}}(?:읍|면)|[가-힣]{{1,6}}[0-9]?동(?:[0-9]가)?"
 )
-_HOUSE = rf"(?:지하\s?)?{_COUNT}+(?:\s?(?:-|다시|의)\s?{_COUNT}+)?"
+_HOUSE = rf"(?:지하\s?)?{_COUNT}++(?:\s?(?:-|다시|의)\s?{_COUNT}++)?(?!\s?(?:만|원|명|개|억|시간|분|달러|년))"
 _UNIT = rf"{_COUNT}+\s?동\s?{_COUNT}+\s?호"
-_STREET = r"(?<![가-힣])(?!으로|서로|별로|도로|새로|바로|따로|진짜로|그대로|스스로|실제로)[가-힣]{1,7}[0-9]{0,3}(?:대로|로|길)"
+_STREET = r"(?<![가-힣])(?![가-힣]*으로\s)(?!으로|서로|별로|도로|새로|바로|따로|진짜로|그대로|스스로|실제로)[가-힣]{1,7}[0-9]{0,3}(?:대로|로|길)"
 _BUILDING = r"[가-힣A-Za-z]{1,10}\s?(?:아파트|빌라|오피스텔|맨션|빌딩|타워|자이|래미안|푸르지오|힐스테이트|아이파크|고시원|원룸)"
 _TAIL = rf"(?:\s?,?\s?(?:{_BUILDING}|{_UNIT}|{_COUNT}+\s?호(?![가-힣])|{_COUNT}+\s?층))*"
 _SUFFIX = r"St(?:reet)?|Ave(?:nue)?|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Terrace|Crescent|Square"
@@ -49,11 +49,22 @@ _RULES: Final[tuple[tuple[Kind, str, str], ...]] = (
         rf"|(?<![가-힣])(?:[공영일이삼사오육륙칠팔구]{{2,3}}|[일이삼사오육칠팔구]?십[일이삼사오육칠팔구]?)\s?[{_PLATE_SIGNS}]"
         rf"\s(?:[공영일이삼사오육륙칠팔구]{{4}}|[0-9]{{4}})(?![0-9])",
     ),
-    ("address", "address.street", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}{_STREET}\s?{_HOUSE}(?:\s?번?길\s?{_HOUSE})?(?:번지|번)?{_TAIL}"),
+    (
+        "phone",
+        "phone.counted",
+        rf"(?<![0-9가-힣])(?:공일[공일육칠팔구]|영일[영일육칠팔구]|01[016789]|[공영]이|02)(?:\s?(?:에|다시|의|-)?\s?){_COUNT}{{2,7}}"
+        rf"(?:\s?(?:에|다시|의|-)\s?|\s){_COUNT}{{2,7}}",
+    ),
+    ("address", "address.street", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}{_STREET}\s?(?=[0-9]|지하|{_COUNT}{{2}})(?!이사|사이|일이|오일|일일이){_HOUSE}(?:\s?번?길\s?{_HOUSE})?(?:번지|번)?{_TAIL}"),
     ("address", "address.lot", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}(?<![가-힣])[가-힣]{{1,6}}(?:동|리|가)\s?{_HOUSE}\s?번지{_TAIL}"),
     ("address", "address.unit", rf"(?:{_BUILDING}\s?)?(?<![0-9가-힣]){_UNIT}(?![가-힣]{{2}}름)"),
     ("address", "address.building", rf"(?<![가-힣]){_BUILDING}\s?{_COUNT}+\s?(?:동|호|층)"),
     ("address", "address.area", rf"(?<![가-힣])(?:{_REGION})(?:\s(?:{_AREA}))+{_TAIL}"),
+    (
+        "address",
+        "address.pair",
+        rf"(?<![가-힣])(?!다시|잠시|역시|혹시|도시|임시|즉시|표시|무시|감시|택시|주시|접시)[가-힣]{{2,4}}(?:시|군)\s[가-힣]{{1,4}}[구읍면](?:\s[가-힣]{{1,6}}[0-9]?[동리])?(?![가-힣]{{2}}){_TAIL}",
+    ),
     ("address", "address.district", rf"(?<![가-힣])(?:{_SEOUL})구(?:\s[가-힣]{{1,6}}[0-9]?동(?![가-힣]{{2}}))?{_TAIL}"),
     (
         "address",
@@ -72,4 +83,5 @@ def find_patterns(text: str) -> list[Hit]:
         Hit(found.start(), found.end(), kind, rule, compact(found.group()))
         for kind, rule, pattern in _COMPILED
         for found in pattern.finditer(text)
+        if rule != "phone.counted" or set(found.group()) & set("십백천")  # others are rows of digits
     ]
