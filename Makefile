@@ -91,6 +91,9 @@ eval: env ## accuracy on labelled data: make eval DATA=dir OUT=file.json
 	@test -n "$(DATA)" || { echo "Name the data: make eval DATA=dir OUT=file.json" >&2; exit 2; }
 	@PYTHONPATH=. $(PY) -W ignore -m eval --data "$(DATA)" $(if $(OUT),--out "$(OUT)") $(ARGS)
 
+eval-redaction: env ## recall and precision of redaction on the committed sentences
+	@PYTHONPATH=. $(PY) -W ignore -m eval.redaction $(ARGS)
+
 train: env ## a model from labelled data: make train DATA=dir OUT=dir; dialogues make a language model (without both: the one that ships), speech (manifest.tsv) an emotion model
 	@PYTHONPATH=. $(PY) -W ignore -m include.forensic.$(if $(wildcard $(DATA)/manifest.tsv),emotion_train,train) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
 
@@ -100,4 +103,4 @@ samples: env ## make the sample calls again (needs flite)
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system browser models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval train samples schemas
+.PHONY: help env system browser models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-analysis bench-evidence bench-tampering bench-service eval eval-redaction train samples schemas

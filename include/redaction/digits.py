@@ -117,9 +117,9 @@ def _runs(text: str) -> Iterator[list[_Group]]:
         script = str(found.lastgroup)
         start, end = found.span()
         digits, repeats = _value(found.group(), script)
-        gap = text[reach:start] if run else None
+        gap = text[reach:start] if run or times > 1 else None
         reach = end
-        if gap is None or not _BETWEEN.fullmatch(gap) or (gap == "" and not _joins(run[-1], script)):
+        if gap is None or not _BETWEEN.fullmatch(gap) or (gap == "" and run and not _joins(run[-1], script)):
             if run:
                 yield run
             run, times = [], 1

@@ -12,7 +12,7 @@ from include.redaction import find_all, lab_terms
     [
         ("dev.txt", 166, 1.0, 1.0),  # the rules were tuned on these
         ("dev_2.txt", 92, 1.0, 1.0),
-        ("held_out.txt", 103, 0.92, 0.98),  # and not on these: 62 of 67, 62 of 63
+        ("held_out.txt", 103, 0.95, 0.98),  # and not on these: 64 of 67, 64 of 65
     ],
 )
 def test_recall_and_precision_are_as_stated(name: str, sentences: int, recall: float, precision: float) -> None:
