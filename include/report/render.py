@@ -119,7 +119,9 @@ def _refusing_fetcher() -> Any:
     return Refusing()
 
 
-def _pdf(html: str, transcript: Transcript, analysis: Analysis, facts: ReportFacts, log: RedactionLog | None) -> bytes:
+def _pdf(
+    html: str, transcript: Transcript, analysis: Analysis, facts: ReportFacts, log: RedactionLog | None = None
+) -> bytes:
     from weasyprint import Attachment
 
     made = datetime.fromisoformat(facts.generated_at)

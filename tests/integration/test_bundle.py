@@ -20,6 +20,8 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("VOICEMAN_REPORT_LANGUAGES", "one")
+    for name in ("REDACTED", "PLAYER"):
+        monkeypatch.setenv(f"VOICEMAN_REPORT_{name}", "true")
     get_settings.cache_clear()
     return store
 

@@ -59,8 +59,6 @@ def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """Speakers and a second report cost seconds each and decide nothing here, where a test doesn't say otherwise."""
     monkeypatch.setenv("VOICEMAN_DIARIZER", "none")
     monkeypatch.setenv("VOICEMAN_REPORT_LANGUAGES", "one")
-    monkeypatch.setenv("VOICEMAN_REPORT_REDACTED", "false")
-    monkeypatch.setenv("VOICEMAN_REPORT_PLAYER", "false")
     get_settings.cache_clear()
     return store
 
