@@ -21,6 +21,9 @@ system: ## apt packages: installed when allowed to, else the command is printed
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11, or name it: make PYTHON=/path/to/python3.11 env" >&2; exit 2; }
 	@APT="$(APT)" PYTHON="$(PYTHON)" bash tools/system.sh
 
+browser: ## a headless Chromium, for the tests of the HTML twin only
+	@APT="chromium-headless-shell" PYTHON="$(PYTHON)" bash tools/system.sh
+
 $(UV): | system
 	@$(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/pip install -q --disable-pip-version-check uv==0.13.9
 
@@ -36,7 +39,7 @@ models: $(VENV)/.installed ## lay out Whisper base and check its digest
 demo: env ## the main job from nothing: stack, drop, transcripts, PDF reports (AUDIO=dir for your own files)
 	@bash tools/demo.sh "$(AUDIO)"
 
-test: env ## everything the tests need, then the tests
+test: env browser ## everything the tests need, then the tests
 	@$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: env lock-check ## ruff, mypy --strict, lock not stale
@@ -91,6 +94,9 @@ eval: env ## accuracy on labelled data: make eval DATA=dir OUT=file.json
 	@test -n "$(DATA)" || { echo "Name the data: make eval DATA=dir OUT=file.json" >&2; exit 2; }
 	@PYTHONPATH=. $(PY) -W ignore -m eval --data "$(DATA)" $(if $(OUT),--out "$(OUT)") $(ARGS)
 
+eval-redaction: env ## recall and precision of redaction on the committed sentences
+	@PYTHONPATH=. $(PY) -W ignore -m eval.redaction $(ARGS)
+
 train: env ## a model from labelled data: make train DATA=dir OUT=dir; dialogues make a language model (without both: the one that ships), speech (manifest.tsv) an emotion model
 	@PYTHONPATH=. $(PY) -W ignore -m include.forensic.$(if $(wildcard $(DATA)/manifest.tsv),emotion_train,train) $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)")
 
@@ -106,4 +112,4 @@ case-picture: env ## draw docs/pictures/case_report.png from made-up calls
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-case bench-analysis bench-evidence bench-tampering bench-service eval train samples pictures case-picture schemas
+.PHONY: help env system browser models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-case bench-analysis bench-evidence bench-tampering bench-service eval eval-redaction train samples pictures case-picture schemas

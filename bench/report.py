@@ -93,6 +93,12 @@ def _apart(*arguments: str) -> dict[str, float]:
     return found
 
 
+def _children() -> float:
+    """CPU seconds of the processes that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     """Measure and print."""
     if len(sys.argv) > 2:

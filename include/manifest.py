@@ -45,6 +45,7 @@ MAX_NAME_BYTES = 200
 
 _OWN_NAMES = re.compile(
     r"~[0-9a-f]{12}(\.|$)|(_transcript\.json|_forensic\.json|_report(\.\w+)?\.(pdf|html)|_attestations\.jsonl|_error\.json)$"
+    r"|(_redaction\.json|_player\.html)$"
     r"|^(job_summary|case_course)\.json$|^_manifest_|^ledger_head_"
 )
 

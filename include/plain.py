@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from include import __version__, forensic, report, stt
+from include import __version__, forensic, redaction, report, stt
 from include.container import ContainerExamination, load_examination
 from include.errors import DeviceMemoryError, DocumentError, IntakeFactsError, ModelError
 from include.evidence import IntakeFacts, RecordingFacts, parse_intake
@@ -86,7 +86,7 @@ def _confirmed(audio: Path, passages: list[stt.Passage]) -> list[stt.Confirmatio
 
 def report_file(
     analysis: Path, folder: Path, *, transcript: Path | None, generated_at: str, audio: Path | None = None,
-    intake: Path | None = None,
+    intake: Path | None = None, redacted: bool = False, player: bool = False,
 ) -> list[Path]:  # fmt: skip
     """Render the reports of an analysis file.
 
@@ -97,9 +97,12 @@ def report_file(
         generated_at: UTC, ISO 8601.
         audio: the recording, for the findings' spectrograms; None: the report says that it was not at hand.
         intake: an intake.json; None: nothing is stated.
+        redacted: write the redacted twin and its log as well.
+        player: write the page with the sound as well; it needs ``audio``.
 
     Raises:
-        DocumentError: not an analysis, or transcript or recording are not the ones that were analysed.
+        DocumentError: not an analysis, or transcript or recording are not the ones that were analysed;
+            a player without the recording.
         IntakeFactsError: ``intake`` holds no intake facts.
         AudioError: the recording can't be decoded.
     """
@@ -132,14 +135,22 @@ def report_file(
         generated_at=generated_at,
         stated=None if intake is None else _stated_in(intake, file_name),
     )
+    if player and audio is None:
+        raise DocumentError(f"A page that plays {file_id} needs its recording; give it with --audio.")
     sounds = None
     if audio is not None:
         sounds = report.heard_findings(recording, parsed, lambda: stt.load_pcm(audio), stt.SAMPLE_RATE)
     settings = get_settings()
     both = settings.report_languages == "both"
-    return report.write_report(
-        recording, parsed, facts, folder, primary=settings.report_language, both=both, sounds=sounds
-    )
+    language = settings.report_language
+    paths = report.write_report(recording, parsed, facts, folder, primary=language, both=both, sounds=sounds)
+    if redacted:
+        terms = redaction.lab_terms(settings.redaction_terms)
+        paths += report.write_redacted(recording, parsed, facts, folder, language=language, terms=terms)
+    if player and audio is not None:
+        sound = report.encode_audio(stt.load_channels(audio), stt.SAMPLE_RATE)
+        paths.append(report.write_player(recording, parsed, facts, sound, folder, language=language))
+    return paths
 
 
 def _stated_in(intake: Path, name: str) -> report.StatedFacts:
@@ -264,6 +275,7 @@ def schema_files() -> dict[str, str]:
         "voiceman.case_course.1.json": forensic.CaseCourse,
         "voiceman.intake.1.json": IntakeFacts,
         "voiceman.container.1.json": ContainerExamination,
+        "voiceman.redaction.1.json": redaction.RedactionLog,
     }
     return {
         name: json.dumps(model.model_json_schema(), ensure_ascii=False, indent=2) + "\n"

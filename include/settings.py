@@ -197,6 +197,16 @@ class Settings(BaseSettings):
     case_report: bool = True
     """Make a report over the recordings of a case at a job's end, where two or more are completed."""
 
+    report_redacted: bool = True
+    """Write a redacted report (``{file_id}_report.redacted.pdf``, in ``report_language``) and the log of what was
+    masked (``{file_id}_redaction.json``). Redaction is automatic: a person has to review it."""
+
+    report_player: bool = True
+    """Write ``{file_id}_player.html``: findings, transcript and a compressed copy of the sound in one page."""
+
+    redaction_terms: str = ""
+    """A UTF-8 text file with what the lab wants masked besides (nicknames, firms), one a line; ``#`` is a remark."""
+
     emotion: bool = True
     """``on`` or ``off``: whether an emotion model is applied to the turns, unless a job asks for something else;
     without one only arousal-related measures are given."""

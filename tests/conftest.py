@@ -37,6 +37,7 @@ from include.storage import Store, open_store
 from include.stt import install_base
 from tests.guard import guarded
 
+TWINS = ("VOICEMAN_REPORT_REDACTED", "VOICEMAN_REPORT_PLAYER")
 DEVELOPMENT_DATA = Path(os.environ.get("VOICEMAN_EVAL_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -93,6 +94,7 @@ def stack_of_its_own(models: Path, *options: str) -> Iterator[Path]:
         "VOICEMAN_HOME": str(home),
         "VOICEMAN_MODEL_DIR": str(models),
         "VOICEMAN_SETTLE_S": "8",
+        **dict.fromkeys(TWINS, "false"),
     }
     for name in [one for one in environment if one.startswith("AIRFLOW_")]:
         environment.pop(name)
@@ -142,8 +144,14 @@ def _opened(_home: Path) -> Store:
 
 
 @pytest.fixture
-def store(stack: Path) -> Store:
-    """The stack's bucket; opened once: boto3 reads megabytes of its own models for each client."""
+def store(stack: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The stack's bucket; opened once: boto3 reads megabytes of its own models for each client.
+
+    Twins of reports cost seconds a recording and are made only where a test asks for them.
+    """
+    for name in TWINS:
+        monkeypatch.setenv(name, "false")
+    get_settings.cache_clear()
     return _opened(stack)
 
 

@@ -106,8 +106,9 @@ class FakeRenderer:
     def render(
         self, transcript: bytes, analysis: bytes, facts: report.ReportFacts, *, both: bool = True,  # noqa: ARG002
         audio: Path | None = None,  # noqa: ARG002
+        redacted: bool = False, player: bool = False,  # noqa: ARG002
     ) -> dict[str, bytes]:  # fmt: skip
-        """The kinds of files that the real one gives, tiny; always in both languages."""
+        """The kinds of files that the real one gives, tiny; always in both languages, never twins."""
         time.sleep(fake_s() / 5)
         line = f"{NAME} {hashlib.sha256(analysis).hexdigest()}"
         html = f"<!doctype html><title>{NAME}</title><p>{line}</p>".encode()

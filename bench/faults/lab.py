@@ -33,6 +33,13 @@ JOB_TYPES = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob", "dag-proc
 DISK_BYTES = 64 << 20
 """Size of the small disk that the tasks' temporary files lie on."""
 
+FAKE = {
+    "VOICEMAN_ENGINES": "bench.faults.fake:FakeEngines",
+    "VOICEMAN_REPORT_REDACTED": "false",
+    "VOICEMAN_REPORT_PLAYER": "false",
+}
+"""Settings under which nothing is transcribed, analysed or rendered in earnest."""
+
 
 class Lab:
     """One local stack with S3 behind a proxy and the tasks' work directory on a small disk of its own."""
@@ -67,7 +74,7 @@ class Lab:
             "VOICEMAN_S3_CONN_ID": "faults_s3" if proxied else "voiceman_s3",
             "VOICEMAN_FAKE_DEVICES": str(self.devices),
             "TMPDIR": str(self.work),
-            **({"VOICEMAN_ENGINES": "bench.faults.fake:FakeEngines"} if fake else {}),
+            **(FAKE if fake else {}),
             **settings,
         }
         self.secrets = make_secrets(layout)

@@ -105,9 +105,16 @@ def case(
 def report(
     analysis: Annotated[Path, typer.Argument(help="An analysis JSON; its transcript lies beside it.")],
     to: Annotated[Path, typer.Option("--out", help="Folder for the reports.")],
+    *,
     transcript: Annotated[Path | None, typer.Option(help="The transcript, when it lies elsewhere.")] = None,
-    audio: Annotated[Path | None, typer.Option(help="The recording: findings get a spectrogram.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="The recording: for spectrograms and the player.")] = None,
     intake: Annotated[Path | None, typer.Option(help="An intake.json: case number, who recorded, …")] = None,
+    redacted: Annotated[
+        bool, typer.Option(help="Write the redacted report and its log, too. It can miss: a person must review it.")
+    ] = False,
+    player: Annotated[
+        bool, typer.Option(help="Write a page that plays the recording (--audio) from each finding, too.")
+    ] = False,
 ) -> None:
     """Render the report (PDF and HTML, Korean and English) of one analysis.
 
@@ -117,7 +124,10 @@ def report(
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with err.status("Rendering"):
-        paths = plain.report_file(analysis, to, transcript=transcript, generated_at=now, audio=audio, intake=intake)
+        paths = plain.report_file(
+            analysis, to, transcript=transcript, generated_at=now, audio=audio, intake=intake, redacted=redacted,
+            player=player,
+        )  # fmt: skip
     for path in paths:
         out.print(str(path), soft_wrap=True, markup=False, highlight=False)
 

@@ -35,6 +35,7 @@ from include.forensic.rulebook import Category, Taxonomy, load_taxonomy, taxonom
 from include.forensic.scores import is_confirmed
 from include.forensic.second_decode import SecondDecodes, second_decode_digest, wanted_passages
 from include.forensic.stress import VoiceDepartures
+from include.forensic.tokens import Morpheme, morphemes
 from include.forensic.voice_models import SpeakerVoice, VoiceTurns
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Language",
     "Measure",
     "Measurement",
+    "Morpheme",
     "NotAnalysed",
     "PartyCourse",
     "Rate",
@@ -87,6 +89,7 @@ __all__ = [
     "load_analysis",
     "load_taxonomy",
     "located",
+    "morphemes",
     "rate_per_hour",
     "second_decode_digest",
     "settings_digest",

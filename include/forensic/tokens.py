@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-__all__ = ["KIWI_CHARACTERS", "LANGUAGES", "Token", "tokenize"]
+__all__ = ["KIWI_CHARACTERS", "LANGUAGES", "Morpheme", "Token", "morphemes", "tokenize"]
 
 LANGUAGES = ("ko", "en")
 """Languages that have rules."""
@@ -56,10 +56,24 @@ class Token:
     """Endings and suffixes without politeness and vowel harmony (``아요`` → ``어``, ``았`` → ``었``); else the form."""
 
 
+@dataclass(frozen=True, slots=True)
+class Morpheme:
+    """One morpheme of a Korean text as kiwi gives it, nothing left out or rewritten."""
+
+    form: str
+    tag: str
+    start: int
+    end: int
+    known: bool
+    """Whether kiwi's dictionary holds it; a word that it doesn't may be a name."""
+
+
 KIWI_CHARACTERS = 1000
 """Kiwi's time grows with the square of a text's length: longer texts are cut, at a sentence end where there is one."""
 
 _CUT = re.compile(r"[.?!…\n]\s|\s")
+_UNKNOWN = 42
+"""Morpheme ids up to here are kiwi's own: one for each tag, given to words of no dictionary entry."""
 _HARMONY = str.maketrans({"아": "어", "았": "었"})
 
 
@@ -81,6 +95,16 @@ def tokenize(texts: Sequence[str], language: str) -> list[list[Token]]:
     if language == "ko":
         return _korean(texts)
     return [_english(text) for text in texts]
+
+
+def morphemes(text: str) -> list[Morpheme]:
+    """The morphemes of a Korean text, in order."""
+    found = []
+    for start, stop in _pieces(text):
+        for one in _kiwi().tokenize(text[start:stop]):
+            begin = start + one.start
+            found.append(Morpheme(str(one.form), str(one.tag), begin, begin + one.len, one.id > _UNKNOWN))
+    return found
 
 
 def _korean(texts: Sequence[str]) -> list[list[Token]]:

@@ -24,7 +24,14 @@ __all__ = ["recording_bundle"]
 
 log = logging.getLogger(__name__)
 
-_ROLES = {"transcript.json": "transcript", "forensic.json": "analysis", "container.json": "container"}
+_ROLES = {
+    "transcript.json": "transcript",
+    "forensic.json": "analysis",
+    "container.json": "container",
+    "report.redacted.pdf": "report_redacted",
+    "redaction.json": "redaction_log",
+    "player.html": "player",
+}
 
 
 def recording_bundle(store: Store, job_id: str, file_id: str, *, by: str) -> bytes:

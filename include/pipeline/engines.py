@@ -62,8 +62,11 @@ class Renders(Protocol):
         *,
         both: bool = True,
         audio: Path | None = None,
+        redacted: bool = False,
+        player: bool = False,
     ) -> dict[str, bytes]:
-        """Kind to contents; in both languages or only in the one of the settings. ``audio``: for the pictures."""
+        """Kind to contents; in both languages or only in the one of the settings. ``audio``: for
+        pictures and the player; with the twins that are wanted."""
 
 
 class Engines(Protocol):

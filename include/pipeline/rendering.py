@@ -13,14 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from include import forensic, report, stt
+from include import forensic, redaction, report, stt
 from include.settings import TEMPORARY, get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from types import TracebackType
 
-__all__ = ["Renderer", "case_report_languages", "render_case", "report_kinds"]
+__all__ = ["PLAYER", "REDACTED", "Renderer", "case_report_languages", "redaction_digest", "render_case", "report_kinds"]
+
+REDACTED = ("report.redacted.pdf", "redaction.json")
+"""The redacted report, in the job's own language, and the log of what was masked."""
+
+PLAYER = "player.html"
+"""The page with the sound."""
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +51,30 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def report_kinds(before: Collection[str] = ()) -> tuple[str, ...]:
-    """The reports to be made of a recording: ``report.pdf``, ``report.html``, ``report.en.pdf`` …
+    """The reports to be made of a recording: ``report.pdf``, ``report.html``, ``report.en.pdf`` …, and its twins.
 
     Args:
-        before: kinds of its artefacts so far. A report in the other language is made anew, whatever the settings say
-            now: it would contradict the new one.
+        before: kinds of its artefacts so far. A report in the other language and twins are made anew, whatever the
+            settings say now: they would contradict the new one.
     """
     settings = get_settings()
     other = "en" if settings.report_language == "ko" else "ko"
     first, second = ("report.pdf", "report.html"), (f"report.{other}.pdf", f"report.{other}.html")
-    return first + second if settings.report_languages == "both" or set(second) & set(before) else first
+    kinds: tuple[str, ...] = first
+    if settings.report_languages == "both" or set(second) & set(before):
+        kinds += second
+    if settings.report_redacted or set(REDACTED) & set(before):
+        kinds += REDACTED
+    return (*kinds, PLAYER) if settings.report_player or PLAYER in before else kinds
+
+
+def redaction_digest() -> str:
+    """What, besides the report's own digest, decides how a redacted twin looks: the rules and the lab's own terms.
+
+    Raises:
+        SettingsError: the lab's terms can't be read.
+    """
+    return redaction.rules_digest(redaction.lab_terms(get_settings().redaction_terms))
 
 
 def case_report_languages() -> tuple[report.Language, ...]:
@@ -108,20 +128,26 @@ class Renderer:
         *,
         both: bool = True,
         audio: Path | None = None,
+        redacted: bool = False,
+        player: bool = False,
     ) -> dict[str, bytes]:
-        """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports, in both languages or one.
+        """Kind (``report.pdf``, ``report.en.html`` …) to contents of a recording's reports.
 
         Args:
             transcript, analysis, facts: the documents.
             both: whether in both languages.
-            audio: the recording, its digest verified; None: findings get no spectrogram.
+            audio: the recording, its digest verified; None: findings get no spectrogram, and there is no player.
+            redacted: the redacted twin as well.
+            player: the page with the sound as well.
 
         Raises:
             AudioError: the recording can't be decoded.
             DocumentError: transcript and analysis are not what they should be.
             ToolError: a font or a library is missing.
         """
-        how = _How(get_settings().report_language, both, audio)
+        settings = get_settings()
+        terms = settings.redaction_terms if redacted else None
+        how = _How(settings.report_language, both, audio, terms, player=player)
         if self._pool is None:
             return _render(transcript, analysis, facts, how)
         try:
@@ -138,6 +164,9 @@ class _How:
     primary: report.Language
     both: bool
     audio: Path | None
+    terms: str | None
+    """The file of the lab's own terms for the redacted twin; None: it is not wanted."""
+    player: bool
 
 
 def _render(transcript: bytes, analysis: bytes, facts: report.ReportFacts, how: _How) -> dict[str, bytes]:
@@ -150,7 +179,13 @@ def _render(transcript: bytes, analysis: bytes, facts: report.ReportFacts, how: 
             parsed, measured, lambda: stt.load_pcm(audio, name=facts.file_name), stt.SAMPLE_RATE
         )
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-        paths = report.write_report(
-            parsed, measured, facts, Path(folder), primary=how.primary, both=how.both, sounds=sounds
-        )
+        out, language = Path(folder), how.primary
+        paths = report.write_report(parsed, measured, facts, out, primary=language, both=how.both, sounds=sounds)
+        if how.terms is not None:
+            terms = redaction.lab_terms(how.terms)
+            paths += report.write_redacted(parsed, measured, facts, out, language=language, terms=terms)
+        if how.player and audio is not None:
+            channels = stt.load_channels(audio, name=facts.file_name)
+            sound = report.encode_audio(channels, stt.SAMPLE_RATE)
+            paths.append(report.write_player(parsed, measured, facts, sound, out, language=language))
         return {path.name.removeprefix(f"{facts.file_id}_"): path.read_bytes() for path in paths}

@@ -24,7 +24,7 @@ from include.pipeline.alone import run_alone
 from include.pipeline.containers import container_of, examined_container
 from include.pipeline.engines import get_engines
 from include.pipeline.facts import analyze_facts, transcribe_facts
-from include.pipeline.rendering import report_kinds
+from include.pipeline.rendering import PLAYER, REDACTED, redaction_digest, report_kinds
 from include.pipeline.report_facts import intake_digest, report_facts
 from include.pipeline.sounds import PcmStore, relate
 from include.settings import get_settings
@@ -192,17 +192,21 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
             digest += "" if stated is None else f"-{stated[:16]}"
             verified = {"original": recording.sha256, "original before": recording.sha256}
             kinds = report_kinds(state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}))
-            made = [kept.made_before(store, recording, kind, digest) for kind in kinds]
+            rules = redaction_digest() if REDACTED[0] in kinds else ""
+            digests = {kind: digest + rules[:16] if kind in REDACTED else digest for kind in kinds}
+            made = [kept.made_before(store, recording, kind, digests[kind]) for kind in kinds]
             kept.check_original(store, recording)
             if batch.fresh or not all(made):
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
-                both = len(kinds) > 2
                 with kept.working_copy(store, recording) as path:
                     verified["working copy"] = recording.sha256
-                    facts = report_facts(store, row, run).model_copy(update={"container": container})
-                    files = renderer.render(transcript, analysis, facts, both=both, audio=path)
+                    files = renderer.render(
+                        transcript, analysis, report_facts(store, row, run).model_copy(update={"container": container}),
+                        both=sum(kind.endswith("html") and kind != PLAYER for kind in kinds) > 1, audio=path,
+                        redacted=REDACTED[0] in kinds, player=PLAYER in kinds,
+                    )  # fmt: skip
                 for kind, data in files.items():
-                    kept.save(store, recording, kind, data, digest, actor=run.actor)
+                    kept.save(store, recording, kind, data, digests[kind], actor=run.actor)
             kept.check_held(recording, run.actor)
             kept.check_original(store, recording)
             outputs = _complete(store, recording, run)
@@ -211,7 +215,11 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
                 inputs=inputs | seen | ({} if stated is None else {"intake.json": stated}),
                 outputs={kind: outputs[kind] for kind in kinds},
                 settings_digest=engines.report_digest(),
-                parameters={"kinds": list(kinds), "versions": report.report_versions()},
+                parameters={
+                    "kinds": list(kinds),
+                    "versions": report.report_versions(),
+                    "redaction_rules": rules or None,
+                },
                 cache_hit=all(made) and not batch.fresh,
                 verified=verified,
             )

@@ -109,7 +109,9 @@ class CategoryRow:
     """What the category is, in words; empty for an offence."""
 
 
-def finding_views(analysis: Analysis, labels: Labels, sounds: Mapping[int, FindingSound]) -> list[FindingView]:
+def finding_views(
+    analysis: Analysis, labels: Labels, sounds: Mapping[int, FindingSound], *, redacted: bool = False
+) -> list[FindingView]:
     """The findings in document order; none when they were not measured.
 
     Args:
@@ -137,7 +139,7 @@ def finding_views(analysis: Analysis, labels: Labels, sounds: Mapping[int, Findi
                 second=_second(finding, labels),
                 heard=_heard(finding, labels),
                 related=[(labels.span(one.start, one.end), one.text) for one in finding.related],
-                picture=_picture(finding, sounds.get(index), labels),
+                picture=_picture(finding, sounds.get(index), labels, redacted),
             )
         )
     return views
@@ -167,7 +169,7 @@ def _status(finding: Finding) -> str:
     return "not_made" if isinstance(told, NotMeasured) else told.status
 
 
-def _picture(finding: Finding, sound: FindingSound | None, labels: Labels) -> FindingPicture:
+def _picture(finding: Finding, sound: FindingSound | None, labels: Labels, redacted: bool) -> FindingPicture:
     t, start = labels.t, finding.span.start
     if start is None:
         return FindingPicture(None, t("strip.no_time"))
@@ -181,7 +183,7 @@ def _picture(finding: Finding, sound: FindingSound | None, labels: Labels) -> Fi
         t("strip.level", level=number(20 * math.log10(loudest), 1)) if loudest > 0 else t("strip.silent"),
     ]
     if sound.png is None:
-        notes.append(t("strip.no_spectrogram"))
+        notes.append(t("strip.redacted" if redacted else "strip.no_spectrogram"))
     svg = draw_finding(sound, (start, end), title=clean(title), hours=labels.hours)
     return FindingPicture(svg, " ".join(notes))
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ToolError
 from include.forensic import Analysis
+from include.redaction import RedactionLog
 from include.report.attachments import attachments_of
 from include.report.container_view import container_view
 from include.report.facts import Language, ReportFacts, check_agreement
@@ -42,6 +43,7 @@ __all__ = [
     "render_report",
     "template_environment",
     "write_report",
+    "write_whole",
 ]
 
 PDF_VARIANT = "pdf/a-3a"
@@ -88,9 +90,11 @@ def render_html(
     analysis: Analysis,
     facts: ReportFacts,
     language: Language,
+    *,
     sounds: Mapping[int, FindingSound] | None = None,
+    log: RedactionLog | None = None,
 ) -> str:
-    """The HTML of a report.
+    """The HTML of a report; with the log of a redaction it is marked as redacted.
 
     Raises:
         DocumentError, InvalidNameError: see :func:`render_report`.
@@ -109,8 +113,9 @@ def render_html(
         transcript=transcript,
         analysis=analysis,
         facts=facts,
-        view=build_view(transcript, analysis, facts, strings, sounds),
+        view=build_view(transcript, analysis, facts, strings, sounds=sounds, log=log),
         container=container_view(facts.container, language),
+        redaction=log,
         report_digest=report_settings_digest(),
         report_versions=report_versions(),
     )
@@ -149,7 +154,9 @@ def _pdf(
     transcript: Transcript,
     analysis: Analysis,
     facts: ReportFacts,
+    *,
     sounds: Mapping[int, FindingSound] | None = None,
+    log: RedactionLog | None = None,
 ) -> bytes:
     from weasyprint import Attachment
 
@@ -165,7 +172,7 @@ def _pdf(
             description=one.sha256,
             relationship="Source",
         )
-        for one in attachments_of(transcript, analysis, facts)
+        for one in attachments_of(transcript, analysis, facts, log)
     ]
     pictures = {picture_address(one.png): one.png for one in (sounds or {}).values() if one.png is not None}
     return html_to_pdf(html, what=f"report of {facts.file_id}", attachments=attached, pictures=pictures)
@@ -206,6 +213,7 @@ def render_report(
     *,
     language: Language,
     sounds: Mapping[int, FindingSound] | None = None,
+    log: RedactionLog | None = None,
 ) -> RenderedReport:
     """Render a report in one language.
 
@@ -214,6 +222,7 @@ def render_report(
         language: of the report.
         sounds: the sound around each finding (:func:`heard_findings`); None: the audio is not at hand, and the report
             says so.
+        log: of the redaction, when the three are redacted copies; every page is marked then.
 
     Raises:
         DocumentError: transcript, analysis and facts are not about the same bytes.
@@ -221,8 +230,8 @@ def render_report(
         ToolError: no Hangul font is installed.
     """
     require_hangul_font()
-    html = render_html(transcript, analysis, facts, language, sounds)
-    return RenderedReport(html, _pdf(write_out_undrawable(html), transcript, analysis, facts, sounds))
+    html = render_html(transcript, analysis, facts, language, sounds=sounds, log=log)
+    return RenderedReport(html, _pdf(write_out_undrawable(html), transcript, analysis, facts, sounds=sounds, log=log))
 
 
 def write_report(
@@ -245,12 +254,17 @@ def write_report(
         report = render_report(transcript, analysis, facts, language=language, sounds=sounds)
         for suffix, data in ((".pdf", report.pdf), (".html", report.html.encode())):
             path = out_dir / f"{facts.file_id}_report{infix}{suffix}"
-            _write(path, data)
+            write_whole(path, data)
             written.append(path)
     return written
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole or not at all.
+
+    Raises:
+        ToolError: the directory can't be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A short name of its own: the report's name may already use up the file system's 255 bytes.

@@ -13,7 +13,7 @@ from include.container import examination_digest
 __all__ = ["PACKAGE", "case_report_digest", "report_settings_digest", "report_versions"]
 
 PACKAGE = Path(__file__).resolve().parent
-_SUFFIXES = (".py", ".j2", ".css", ".toml")
+_SUFFIXES = (".py", ".j2", ".css", ".js", ".toml")
 
 
 def report_versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from include.forensic import Analysis
+from include.redaction import RedactionLog
 from include.report.accuracy import AccuracyRow, accuracy_rows
 from include.report.attachments import Attached, attachments_of
 from include.report.case_views import CustodyRow, StatedRow, custody_rows, stated_rows
@@ -37,7 +38,7 @@ from include.report.voice_time import VoiceChart, voice_charts
 from include.report.waveform import Mark, Strip, Turn, draw_strips, peak_level
 from include.stt import NotMeasured, Transcript
 
-__all__ = ["ReportView", "build_view"]
+__all__ = ["ReportView", "build_view", "wave_strips"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class ReportView:
     attachments: list[Attached]
 
 
-def _strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple[list[Strip], str]:
+def wave_strips(transcript: Transcript, analysis: Analysis, labels: Labels) -> tuple[list[Strip], str]:
+    """The drawn recording, and what to say below it; no strips when the waveform was not measured."""
     wave = analysis.waveform
     if isinstance(wave, NotMeasured):
         return [], labels.t("wave.missing", reason=clean(labels.t.recorded(wave.reason)))
@@ -194,7 +196,9 @@ def build_view(
     analysis: Analysis,
     facts: ReportFacts,
     t: Strings,
+    *,
     sounds: Mapping[int, FindingSound] | None = None,
+    log: RedactionLog | None = None,
 ) -> ReportView:
     """Compute a report's content in the language of ``t``.
 
@@ -202,13 +206,14 @@ def build_view(
         transcript, analysis, facts: the documents.
         t: the language.
         sounds: what the recording sounds like around each finding; None: the audio is not at hand.
+        log: of the redaction, when the documents are redacted copies.
     """
     labels = Labels(t, hours=transcript.recording.duration_s >= 3600)
     sounds = enveloped_findings(transcript, analysis) if sounds is None else sounds
-    findings = finding_views(analysis, labels, sounds)
+    findings = finding_views(analysis, labels, sounds, redacted=log is not None)
     custody, older = custody_rows(facts, t)
     recording, bundle = shlex.quote(clean(facts.file_name)), f"{clean(facts.file_id)}.zip"
-    strips, note = _strips(transcript, analysis, labels)
+    strips, note = wave_strips(transcript, analysis, labels)
     return ReportView(
         labels=labels,
         short_id=shorten(clean(facts.file_id), 30),
@@ -239,5 +244,5 @@ def build_view(
         counts=_counts(analysis, labels),
         segments=_segments(transcript, findings, labels),
         flags=_flags(transcript, t),
-        attachments=attachments_of(transcript, analysis, facts),
+        attachments=attachments_of(transcript, analysis, facts, log),
     )

@@ -12,11 +12,13 @@ from markupsafe import Markup, escape
 
 from include.report.text import clock
 
-__all__ = ["Mark", "Strip", "Turn", "draw_strips", "peak_level"]
+__all__ = ["LEFT", "WIDTH", "Mark", "Strip", "Turn", "draw_strips", "peak_level"]
 
 WIDTH = 680.0
 """User units across; about the text width of an A4 page in CSS pixels."""
-_LEFT, _LANE, _TOP, _TURN, _AXIS = 62.0, 44.0, 16.0, 11.0, 20.0
+LEFT = 62.0
+"""Where the time axis begins, user units."""
+_LANE, _TOP, _TURN, _AXIS = 44.0, 16.0, 11.0, 20.0
 _LABEL = 26.0
 """Room for a label such as F001, user units."""
 _ROW_S = 900.0
@@ -70,10 +72,10 @@ def _bins(lane: Sequence[float], step: float, start: float, end: float, count: i
 
 
 def _envelope(values: Sequence[float], middle: float, half: float, scale: float) -> str:
-    step = (WIDTH - _LEFT) / len(values)
+    step = (WIDTH - LEFT) / len(values)
     heights = [max(min(value / scale, 1.0), 0.0) * half for value in values]
-    upper = [f"{_LEFT + (i + 0.5) * step:.1f},{middle - height - 0.3:.1f}" for i, height in enumerate(heights)]
-    lower = [f"{_LEFT + (i + 0.5) * step:.1f},{middle + height + 0.3:.1f}" for i, height in enumerate(heights)]
+    upper = [f"{LEFT + (i + 0.5) * step:.1f},{middle - height - 0.3:.1f}" for i, height in enumerate(heights)]
+    lower = [f"{LEFT + (i + 0.5) * step:.1f},{middle + height + 0.3:.1f}" for i, height in enumerate(heights)]
     return f'<polygon points="{" ".join(upper + lower[::-1])}" fill="{_INK}"/>'
 
 
@@ -86,18 +88,18 @@ def _text(x: float, y: float, text: str, *, anchor: str = "middle", fill: str = 
 
 
 def _axis(start: float, end: float, y: float, bottom: float, hours: bool) -> Iterable[str]:
-    scale = (WIDTH - _LEFT) / (end - start)
+    scale = (WIDTH - LEFT) / (end - start)
     tick = next((size for size in _TICKS if (end - start) / size <= 9), 600)
     index = -int(-start // tick)
     ticks = ""
     while index * tick <= end + 1e-6:
         at = index * tick
-        x = _LEFT + (at - start) * scale
+        x = LEFT + (at - start) * scale
         ticks += f"M{x:.1f} {y:.1f}v3"
-        anchor = "end" if x > WIDTH - 14 else "start" if x < _LEFT + 8 else "middle"
+        anchor = "end" if x > WIDTH - 14 else "start" if x < LEFT + 8 else "middle"
         yield _text(x, bottom - 5, clock(at, digits=1 if tick < 1 else 0, hours=hours), anchor=anchor)
         index += 1
-    yield f'<path d="M{_LEFT} {y:.1f}H{WIDTH}{ticks}" stroke="{_SOFT}" stroke-width="0.7" fill="none"/>'
+    yield f'<path d="M{LEFT} {y:.1f}H{WIDTH}{ticks}" stroke="{_SOFT}" stroke-width="0.7" fill="none"/>'
 
 
 def _box(x: float, y: float, width: float, height: float) -> str:
@@ -106,13 +108,13 @@ def _box(x: float, y: float, width: float, height: float) -> str:
 
 
 def _marks(marks: Iterable[Mark], start: float, end: float, top: float, height: float) -> Iterable[str]:
-    scale = (WIDTH - _LEFT) / (end - start)
-    free_from = _LEFT - 1.0
+    scale = (WIDTH - LEFT) / (end - start)
+    free_from = LEFT - 1.0
     thin, wide = "", ""
     for mark in sorted(marks, key=lambda one: one.start):
         if mark.end < start or mark.start > end:
             continue
-        x = _LEFT + max(mark.start - start, 0.0) * scale
+        x = LEFT + max(mark.start - start, 0.0) * scale
         width = max((min(mark.end, end) - max(mark.start, start)) * scale, 1.6)
         box = _box(x, top - 3, width, height + 3)
         thin, wide = (thin + box, wide) if width < 4 else (thin, wide + box)
@@ -129,12 +131,12 @@ def _marks(marks: Iterable[Mark], start: float, end: float, top: float, height: 
 
 
 def _turns(turns: Iterable[Turn], start: float, end: float, top: float) -> Iterable[str]:
-    scale = (WIDTH - _LEFT) / (end - start)
+    scale = (WIDTH - LEFT) / (end - start)
     lanes: dict[int, str] = {}
     for turn in turns:
         first, last = max(turn.start, start), min(turn.end, end)
         if last > first:
-            x, width = _LEFT + (first - start) * scale, max((last - first) * scale, 0.6)
+            x, width = LEFT + (first - start) * scale, max((last - first) * scale, 0.6)
             lanes[turn.lane] = lanes.get(turn.lane, "") + _box(x, top + turn.lane * _TURN + 1, width, _TURN - 2)
     for lane, path in lanes.items():
         yield f'<path d="{path}" fill="{_TURN_INK[lane % len(_TURN_INK)]}"/>'
@@ -166,15 +168,15 @@ def draw_strips(
     strips = []
     for row in range(rows):
         start, end = duration * row / rows, duration * (row + 1) / rows
-        body = [f'<rect x="{_LEFT}" y="{_TOP}" width="{WIDTH - _LEFT}" height="{_LANE * len(peaks)}" fill="#f5f7f9"/>']
+        body = [f'<rect x="{LEFT}" y="{_TOP}" width="{WIDTH - LEFT}" height="{_LANE * len(peaks)}" fill="#f5f7f9"/>']
         for index, lane in enumerate(peaks):
             middle = _TOP + _LANE * (index + 0.5)
             body.append(_envelope(_bins(lane, step_s, start, end, 412), middle, _LANE / 2 - 2, scale))
-            body.append(_text(_LEFT - 6, middle + 3, channel_names[index], anchor="end"))
+            body.append(_text(LEFT - 6, middle + 3, channel_names[index], anchor="end"))
         lanes_top = _TOP + _LANE * len(peaks) + 3
         body.extend(_turns(turns, start, end, lanes_top))
         for index, name in enumerate(lane_names):
-            body.append(_text(_LEFT - 6, lanes_top + (index + 1) * _TURN - 0.5, name, anchor="end"))
+            body.append(_text(LEFT - 6, lanes_top + (index + 1) * _TURN - 0.5, name, anchor="end"))
         axis_y = lanes_top + _TURN * len(lane_names) + 2
         body.extend(_marks(marks, start, end, _TOP, axis_y - _TOP))
         bottom = axis_y + _AXIS

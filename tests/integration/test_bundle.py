@@ -1,5 +1,6 @@
 """From a drop to a bundle that an outsider checks: the real store, database, stages and signatures."""
 
+import base64
 import hashlib
 import io
 import json
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def store(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("VOICEMAN_REPORT_LANGUAGES", "one")
+    for name in ("REDACTED", "PLAYER"):
+        monkeypatch.setenv(f"VOICEMAN_REPORT_{name}", "true")
     get_settings.cache_clear()
     return store
 
@@ -39,6 +42,8 @@ def test_a_bundle_holds_what_was_made_and_its_own_verifier_accepts_it(store: Sto
             "attestations/transcribe.dsse.json", "attestations/analyze.dsse.json", "attestations/report.dsse.json",
             "documents/report.pdf", "documents/report.signed.pdf", "documents/report.html", "documents/transcript.json",
             "documents/forensic.json", "documents/transcript.srt", "documents/container.json",
+            "documents/player.html",
+            "documents/report.redacted.pdf", "documents/report.redacted.signed.pdf", "documents/redaction.json",
             "documents/certificate.fre902.en.pdf", "documents/certificate.hash.ko.pdf",
         }  # fmt: skip
         events = [json.loads(json.loads(line)["body"]) for line in bundle.read("ledger.jsonl").splitlines()]
@@ -47,6 +52,15 @@ def test_a_bundle_holds_what_was_made_and_its_own_verifier_accepts_it(store: Sto
         manifest = json.loads(bundle.read("manifest.json"))
         assert manifest["recording"]["sha256"] == hashlib.sha256(QUIET).hexdigest()
         assert manifest["demo_key"] is True
+        roles = {one["path"]: one["role"] for one in manifest["files"]}
+        assert roles["documents/report.redacted.pdf"] == "report_redacted"
+        assert roles["documents/redaction.json"] == "redaction_log"
+        assert roles["documents/player.html"] == "player"
+        assert "통화 1".encode() not in bundle.read("documents/redaction.json")
+        attested = json.loads(base64.b64decode(json.loads(bundle.read("attestations/report.dsse.json"))["payload"]))
+        made_of = {one["name"]: one["digest"]["sha256"] for one in attested["subject"]}
+        for kind in ("report.redacted.pdf", "redaction.json", "player.html"):
+            assert made_of[f"통화 1_{kind}"] == hashlib.sha256(bundle.read(f"documents/{kind}")).hexdigest()
         pdf = store.read(layout.completed_key(job.job_id, "통화 1_report.pdf"))
         assert bundle.read("documents/report.pdf") == pdf
         signatures = json.loads(bundle.read("documents/signatures.json"))

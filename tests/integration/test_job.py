@@ -189,7 +189,8 @@ def test_the_same_sound_in_other_containers(store: Store, tmp_path: Path) -> Non
 
 def test_artefacts_of_a_completed_recording(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOICEMAN_DIARIZER")
-    monkeypatch.delenv("VOICEMAN_REPORT_LANGUAGES")
+    for name in ("LANGUAGES", "REDACTED", "PLAYER"):
+        monkeypatch.delenv(f"VOICEMAN_REPORT_{name}")
     get_settings.cache_clear()
     job = new_job("en")
     drop(store, job, {"call.m4a": SAMPLE})
@@ -199,7 +200,7 @@ def test_artefacts_of_a_completed_recording(store: Store, monkeypatch: pytest.Mo
     assert set(entry["stage_s"]) == {"transcribe", "analyze", "report"}
     assert set(entry["artefacts"]) == {
         "transcript.json", "forensic.json", "report.pdf", "report.html", "report.en.pdf", "report.en.html",
-        "attestations.jsonl", "container.json",
+        "attestations.jsonl", "container.json", "report.redacted.pdf", "redaction.json", "player.html",
     }  # fmt: skip
     for kind, ref in entry["artefacts"].items():
         assert ref["uri"] == f"s3://{store.bucket}/completed/{job.job_id}/call_{kind}"

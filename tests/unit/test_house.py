@@ -10,7 +10,7 @@ import pytest
 from include import plain
 from include.settings import ROOT
 
-PACKAGES = ["storage", "state", "stt", "forensic", "container", "evidence", "report", "pipeline", "local"]
+PACKAGES = ["storage", "state", "stt", "forensic", "container", "redaction", "evidence", "report", "pipeline", "local"]
 MODULES = sorted((ROOT / "include").rglob("*.py"))
 MAY_USE_AIRFLOW = {"pipeline", "state", "storage", "local"}
 

@@ -119,7 +119,7 @@ def test_hostile_text_in_every_new_field_is_harmless_and_stays_on_the_page(sound
     copies = [one.model_copy(update={"place": HOSTILE, "tool": HOSTILE}) for one in make_case_facts().copies]
     facts = make_case_facts(stated=stated, custody=(event,), case=HOSTILE, copies=copies)
     transcript = make_transcript()
-    html = render_module.render_html(transcript, make_analysis(transcript), facts, "ko", sounds)
+    html = render_module.render_html(transcript, make_analysis(transcript), facts, "ko", sounds=sounds)
     assert "<b>" not in html
     assert not re.search(r"[\x00-\x08\u202a-\u202e\u2066-\u2069]", html)
     shown = "&lt;b&gt;x&lt;/b&gt;&amp;[U+0000][U+202E]"

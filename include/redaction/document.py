@@ -1,0 +1,254 @@
+"""Transcript, analysis and facts of a recording to redacted copies, and the log of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from include.forensic import Analysis
+from include.redaction.detect import find_all, find_formal
+from include.redaction.hits import Hit, compact, merged
+from include.redaction.known import Known, terms_as_hits
+from include.redaction.lines import segment_hits
+from include.redaction.log import Elsewhere, MaskedSpan, RedactionLog
+from include.redaction.masks import Masks, apply
+from include.redaction.names_ko import looks_like_name
+from include.redaction.second_decodes import redact_confirmation
+from include.redaction.segments import place, placed_words, redact_segment
+from include.redaction.walk import Policy, walk
+from include.stt import Confirmation, Segment, Transcript
+
+__all__ = ["Redacted", "redact", "rules_digest"]
+
+_Facts = TypeVar("_Facts", bound=BaseModel)
+_NAME_PARTS: Final = re.compile(r"[가-힣]{2,4}")
+_PACKAGE: Final = Path(__file__).resolve().parent
+Document = Literal["transcript", "analysis", "facts"]
+
+
+@dataclass(frozen=True)
+class Redacted(Generic[_Facts]):
+    """The copies that may be shown, after a person has read them."""
+
+    transcript: Transcript
+    analysis: Analysis
+    facts: _Facts
+    log: RedactionLog
+
+
+@cache
+def _code_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(one for one in _PACKAGE.rglob("*") if one.suffix in (".py", ".txt")):
+        digest.update(f"{path.relative_to(_PACKAGE).as_posix()} ".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def rules_digest(terms: Sequence[str] = ()) -> str:
+    """SHA-256 (hex) over the rules, their lists and a lab's own terms."""
+    return hashlib.sha256("\n".join([_code_digest(), *sorted(terms)]).encode()).hexdigest()
+
+
+def redact(
+    transcript: Transcript,
+    analysis: Analysis,
+    facts: _Facts,
+    *,
+    language: Literal["ko", "en"],
+    terms: Sequence[str] = (),
+) -> Redacted[_Facts]:
+    """Mask names, numbers, addresses and a lab's own terms in every text of the three.
+
+    The recording's file name is replaced as a whole: what a telephone writes into it (a contact's name) has no form.
+    Findings keep their ids, categories, times and speakers.
+
+    Args:
+        transcript: as transcribed.
+        analysis: of that transcript.
+        facts: of the report; its ``file_id`` and ``file_name`` are replaced, all other texts are searched.
+        language: of the masks.
+        terms: what the lab wants masked besides, whatever it is.
+    """
+    return _Work(transcript, analysis, facts, language, terms).done()
+
+
+class _Work(Generic[_Facts]):
+    """One redaction: everything is looked at once to learn what there is, then written anew."""
+
+    def __init__(
+        self,
+        transcript: Transcript,
+        analysis: Analysis,
+        facts: _Facts,
+        language: Literal["ko", "en"],
+        terms: Sequence[str],
+    ) -> None:
+        self.transcript, self.analysis, self.facts = transcript, analysis, facts
+        self.language, self.terms = language, [one for one in terms if len(compact(one)) > 1]
+        self.masks, self.known = Masks(language), Known()
+        self.spans: list[MaskedSpan] = []
+        self.elsewhere: dict[tuple[Document, str, str, str], Elsewhere] = {}
+        self.document: Document = "transcript"
+        self.finding: dict[tuple[str, Policy], list[Hit]] = {}
+        self.neutral = f"recording-{transcript.recording.sha256[:12]}"
+
+    def done(self) -> Redacted[_Facts]:
+        """Learn, then write."""
+        own = segment_hits(self.transcript.segments)
+        self._learn(own)
+        segments = [self._segment(at, one, own[at]) for at, one in enumerate(self.transcript.segments)]
+        transcript = self._walked("transcript", self.transcript.model_copy(update={"segments": []}))
+        transcript = transcript.model_copy(update={"segments": segments})
+        source = self.analysis.transcript.model_copy(update={"name": f"{self.neutral}_transcript.json"})
+        analysis = self._walked("analysis", self.analysis.model_copy(update={"transcript": source}))
+        named = {"file_id": self.neutral, "file_name": self.neutral + self._suffix()}
+        facts = self._walked(
+            "facts", self.facts.model_copy(update={key: named[key] for key in named if hasattr(self.facts, key)})
+        )
+        # what a copy no longer is, it must not look like: each is checked as a document of its kind
+        transcript = Transcript.model_validate(transcript.model_dump(by_alias=True))
+        analysis = Analysis.model_validate(analysis.model_dump(by_alias=True))
+        return Redacted(transcript, analysis, facts, self._log())
+
+    def _suffix(self) -> str:
+        suffix = Path(str(getattr(self.facts, "file_name", ""))).suffix
+        return suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else ""
+
+    def _learn(self, own: Sequence[Sequence[Hit]]) -> None:
+        """What the rules find anywhere is known from then on; the words of file names and the lab's terms as well."""
+        for hit in (*terms_as_hits(self.terms), *(hit for hits in own for hit in hits)):
+            self.known.add(hit)
+
+        def look(text: str, path: str, policy: Policy) -> str:
+            del path
+            for hit in self._found(text, policy):
+                self.known.add(hit)
+            return text
+
+        for model in (self.transcript, self.analysis, self.facts):
+            walk(model, look, special=_nothing)
+        for field in ("file_id", "file_name"):
+            name = str(getattr(self.facts, field, ""))
+            spaced = re.sub(r"[_\-.()\[\]]+", " ", name)
+            for hit in find_all(spaced):
+                if hit.kind not in ("number", "account"):  # dates and times of day
+                    self.known.add(hit)
+            for part in _NAME_PARTS.findall(spaced):
+                if looks_like_name(part):
+                    self.known.add(Hit(0, len(part), "name", "name.file", part))
+            whole = compact(Path(name).stem)
+            if len(whole) >= 6:
+                self.known.add(Hit(0, len(whole), "file_name", "file_name", whole))
+        self.known.build()
+
+    def _found(self, text: str, policy: Policy) -> list[Hit]:
+        if (text, policy) not in self.finding:
+            found = find_formal(text) if policy == "formal" else find_all(text)
+            if policy == "label":
+                found = [hit for hit in found if hit.kind not in ("number", "account")]
+            self.finding[text, policy] = found
+        return self.finding[text, policy]
+
+    def _all(self, text: str, policy: Policy, more: Sequence[Hit] = ()) -> list[tuple[Hit, str]]:
+        hits = merged([*self._found(text, policy), *self.known.find(text, least=4 if policy == "full" else 7), *more])
+        return [(hit, self.masks.of(*self.known.entity(hit))) for hit in hits]
+
+    def _segment(self, at: int, segment: Segment, hits: Sequence[Hit]) -> Segment:
+        if placed_words(segment) is None:
+            segment, hits = _rewritten(segment), ()
+        spans = placed_words(segment) or []
+        masked = self._all(segment.text, "full", hits)
+        for hit, mask in masked:
+            where = place(segment, spans, hit)
+            self.spans.append(
+                MaskedSpan(
+                    segment=at, first_word=where.first_word, last_word=where.last_word,
+                    start=where.start, end=where.end, kind=self.known.entity(hit)[0], rule=hit.rule, mask=mask,
+                )
+            )  # fmt: skip
+        return self._rest(at, redact_segment(segment, spans, masked) if masked else segment)
+
+    def _rest(self, at: int, segment: Segment) -> Segment:
+        """The segment with what is neither its text nor that of a word searched, too: flags, speakers, new fields."""
+        path = f"segments[{at}]"
+        bare = walk(segment.model_copy(update={"text": "", "words": []}), self._rewrite, special=_nothing, path=path)
+        words = [
+            walk(
+                word.model_copy(update={"text": ""}), self._rewrite, special=_nothing, path=f"{path}.words"
+            ).model_copy(update={"text": word.text})
+            for word in segment.words
+        ]
+        return bare.model_copy(update={"text": segment.text, "words": words})
+
+    def _walked(self, document: Document, model: _Model) -> _Model:
+        self.document = document
+        return walk(model, self._rewrite, special=self._special)
+
+    def _rewrite(self, text: str, path: str, policy: Policy) -> str:
+        return self._written(text, path, self._all(text, policy))
+
+    def _written(self, text: str, path: str, masked: list[tuple[Hit, str]]) -> str:
+        for hit, mask in masked:
+            entry = Elsewhere(
+                document=self.document, path=path, kind=self.known.entity(hit)[0], rule=hit.rule, mask=mask
+            )
+            self.elsewhere[self.document, path, hit.rule, mask] = entry
+        return apply(text, masked) if masked else text
+
+    def _special(self, model: BaseModel, path: str) -> BaseModel | None:
+        if not isinstance(model, Confirmation):
+            return None
+        return redact_confirmation(model, path, self, lambda text: len(self._all(text, "full")), self._needed)
+
+    def _needed(self, start: float, end: float) -> int:
+        return sum(one.start < end and one.end > start for one in self.spans)
+
+    def __call__(self, text: str, path: str, *, more: Sequence[Hit] = (), fragment: bool = False) -> str:
+        """Mask a text of a second decode; see :class:`include.redaction.second_decodes.MaskText`."""
+        if fragment and self.known.is_fragment(text) and not self._all(text, "full", more):
+            return self.passage(text, path)
+        return self._written(text, path, self._all(text, "full", more))
+
+    def passage(self, text: str, path: str) -> str:
+        """Mask the whole of a text; an empty one stays empty."""
+        if not text.strip():
+            return text
+        hit = Hit(0, len(text), "passage", "passage", "")
+        return self._written(text, path, [(hit, self.masks.of("passage", ""))])
+
+    def _log(self) -> RedactionLog:
+        return RedactionLog(
+            recording_sha256=self.transcript.recording.sha256,
+            transcript_sha256=self.analysis.transcript.sha256,
+            language=self.language,
+            rules_sha256=rules_digest(self.terms),
+            lab_terms=len(self.terms),
+            spans=self.spans,
+            elsewhere=list(self.elsewhere.values()),
+            counts=self.masks.counts(),
+        )
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _nothing(_model: BaseModel, _path: str) -> None:
+    return None
+
+
+def _rewritten(segment: Segment) -> Segment:
+    """A segment whose words and text disagree, with the words as its text: both must be masked alike."""
+    words = [word for word in segment.words if word.text.strip()]
+    return (
+        segment.model_copy(update={"text": " ".join(one.text.strip() for one in words), "words": words})
+        if words
+        else segment
+    )
