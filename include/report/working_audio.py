@@ -61,7 +61,7 @@ def encode_audio(channels: Sequence[np.ndarray], sample_rate: int) -> WorkingAud
             "-fflags", "+bitexact", "-flags:a", "+bitexact", "-movflags", "+faststart", str(path),
         ]  # fmt: skip
         try:
-            done = subprocess.run(command, input=memoryview(samples).cast("B"), capture_output=True, check=False)
+            done = subprocess.run(command, input=samples.data.cast("B"), capture_output=True, check=False)
         except OSError as error:
             raise ToolError("ffmpeg can't be started; install it.") from error
         if done.returncode or not path.is_file():
