@@ -329,9 +329,9 @@ def test_a_local_copy_that_was_written_to_is_noticed_after_the_work(store: Store
     drop(store, job, {"call.m4a": QUIET})
     pipeline.claim_job(store, job, run_of(job))
     recording = state.recordings_of(job.job_id)["call"].recording
-    with pytest.raises(DigestMismatchError, match="changed while it was worked on"):
-        with kept.working_copy(store, recording) as path:
-            path.write_bytes(OTHER)
+    told = pytest.raises(DigestMismatchError, match="changed while it was worked on")
+    with told, kept.working_copy(store, recording) as path:
+        path.write_bytes(OTHER)
 
 
 def test_no_report_of_an_original_that_was_changed(store: Store) -> None:
