@@ -17,6 +17,7 @@ import pytest
 
 from include import evidence, pipeline, reproduce, state, stt
 from include.errors import (
+    DigestMismatchError,
     DocumentError,
     EmptyJobError,
     IntakeFactsError,
@@ -262,7 +263,7 @@ def test_what_each_stage_consumed_and_made_is_attested_and_in_the_ledger(store: 
         assert event["digests"][name] == digests[name]
         assert event["digests"]["working copy"] == event["digests"]["working copy after"] == original
     (copied,) = [one for one in facts if one["action"] == "copied"]
-    assert copied["digests"] == {"recording": original, "preservation copy": original, "working copy": original}
+    assert copied["digests"] == {"preservation copy": original, "working copy": original}
     assert "hashlib" in copied["reason"]
     assert facts[0]["reason"] == "received as 'call.m4a'"
     assert len(list(store.list(f"completed/{job.job_id}/ledger_head_"))) == 1
@@ -364,6 +365,16 @@ def test_the_report_over_a_case_of_two_jobs(store: Store, monkeypatch: pytest.Mo
         (second.job_id, "./voiceman case-report (kim)"),
     ]  # fmt: skip
     assert pipeline.check_ledger(store, case).problems == []
+
+
+def test_a_local_copy_that_was_written_to_is_noticed_after_the_work(store: Store) -> None:
+    job = new_job("en")
+    drop(store, job, {"call.m4a": QUIET})
+    pipeline.claim_job(store, job, run_of(job))
+    recording = state.recordings_of(job.job_id)["call"].recording
+    told = pytest.raises(DigestMismatchError, match="changed while it was worked on")
+    with told, kept.working_copy(store, recording) as path:
+        path.write_bytes(OTHER)
 
 
 def test_no_report_of_an_original_that_was_changed(store: Store) -> None:

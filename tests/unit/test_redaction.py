@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from pypdf import PdfReader
 
 from include.redaction import Redacted, RedactionLog, compact, redact
-from include.report import RedactedReport, ReportFacts, render_redacted
+from include.report import CustodyEvent, RedactedReport, ReportFacts, StatedFacts, VerifiedCopy, render_redacted
 from include.stt import Transcript, export
 from tests.unit.redaction_seed import SECRETS, seeded
 
@@ -142,7 +142,7 @@ class MoreFacts(ReportFacts):
     """ReportFacts with fields that nothing here knows."""
 
     deep: tuple[Deep, ...] = (Deep(),)
-    custody: tuple[dict[str, str], ...] = ({"actor": "홍길동", "what": "통화녹음_홍길동_01098765432_251119.m4a 이동"},)
+    later: tuple[dict[str, str], ...] = ({"actor": "홍길동", "what": "통화녹음_홍길동_01098765432_251119.m4a 이동"},)
 
 
 def test_fields_that_a_later_version_adds_are_searched(copies: Copies) -> None:
@@ -154,6 +154,32 @@ def test_fields_that_a_later_version_adds_are_searched(copies: Copies) -> None:
     assert any(one.path.startswith("deep[0].by") for one in more.log.elsewhere)
     assert more.facts.run_id == copies.facts.run_id == "manual__2025-11-20T02:05:00+00:00"  # no secret, and readable
     assert more.facts.generated_at == facts.generated_at
+
+
+def test_intake_facts_custody_and_copies_are_searched(copies: Copies) -> None:
+    transcript, analysis, facts = seeded()
+    name = "통화녹음_홍길동_01098765432_251119.m4a"
+    told = CustodyEvent(
+        seq=1, at="2025-11-20T02:00:00Z", actor="홍길동", action="claimed", reason=f"received as {name}", hash="0" * 64
+    )
+    more = facts.model_copy(
+        update={
+            "stated": StatedFacts(
+                requester="김민수 씨", questions=("이영자 씨가 한 말인가",), submitter="010-9876-5432"
+            ),
+            "custody": (told,),
+            "copies": (
+                VerifiedCopy(role="working", place=f"s3://b/{name}", verified_at="2025-11-20T02:00:00Z", tool="boto3"),
+            ),
+        }
+    )
+    made = redact(transcript, analysis, more, language="ko", terms=TERMS).facts
+    assert leaks(made.model_dump_json()) == []
+    assert made.custody is not None
+    assert (made.custody[0].seq, made.custody[0].action, made.custody[0].hash) == (1, "claimed", "0" * 64)
+    assert made.stated is not None
+    assert made.stated.requester is not None
+    assert made.stated.requester.startswith("[이름 ")
 
 
 def test_no_field_of_the_models_escapes(copies: Copies) -> None:
