@@ -23,4 +23,4 @@ def stated_facts(facts: IntakeFacts, sha256: str, name: str) -> StatedFacts:
         name: of the recording's file as received.
     """
     of_drop = {key: getattr(facts, key) for key in _OF_DROP}
-    return StatedFacts.model_validate(of_drop | facts.of(name).model_dump() | {"document_sha256": sha256})
+    return StatedFacts.model_validate(of_drop | facts.of(name).model_dump(mode="json") | {"document_sha256": sha256})

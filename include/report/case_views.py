@@ -49,14 +49,17 @@ def stated_rows(stated: StatedFacts | None, t: Strings) -> list[StatedRow]:
     facts = stated or StatedFacts()
     rows = []
     for field in (
-        "case_number", "evidence_number", "requester", "questions", "legal_basis", "recorded_by", "conversation",
-        "consent_or_warrant", "device", "submitter", "copies",
+        "case_number", "evidence_number", "requester", "questions", "legal_basis", "recorded_at", "recorded_by",
+        "conversation",
+        "consent_or_warrant", "device", "submitter", "copies", "speakers",
     ):  # fmt: skip
         value = getattr(facts, field)
         if field == "conversation" and value is not None:
             value = t(f"intake.conversation_{value}")
         if field == "copies" and value == ():
             value = t("intake.copies_none")
+        if field == "speakers" and value is not None:
+            value = [f"{label}: {name}" for label, name in value.items()]
         lines = [] if value is None else [value] if isinstance(value, str) else list(value)
         rows.append(StatedRow(t(f"intake.{field}"), [clean(line) for line in lines]))
     return rows

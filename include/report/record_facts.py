@@ -41,12 +41,16 @@ class StatedFacts(_Facts):
     requester: str | None = None
     questions: tuple[str, ...] | None = None
     legal_basis: str | None = None
+    recorded_at: str | None = None
+    """When it was recorded, ISO 8601 with a zone, as stated."""
     recorded_by: str | None = None
     conversation: Literal["own", "others"] | None = None
     """Whether whoever recorded was a party to the conversation."""
     consent_or_warrant: str | None = None
     device: str | None = None
     submitter: str | None = None
+    speakers: dict[str, str] | None = None
+    """The transcript's label → who that is, as stated."""
     copies: tuple[str, ...] | None = None
     """Copies and conversions before the recording came in; empty: declared that there was none."""
     document_sha256: Sha256 | None = None

@@ -74,7 +74,7 @@ def test_what_is_not_given_is_said_so_and_nothing_is_invented() -> None:
     transcript = make_transcript(language="en")
     text = _text(render_module.render_html(transcript, make_analysis(transcript), make_facts(), "en"))
     rows = stated_rows(None, EN)
-    assert len(rows) == 11
+    assert len(rows) == 13
     assert not [row for row in rows if row.lines]
     assert text.count(EN("doc.not_stated")) >= len(rows) + 2  # and on the cover
     for key in ("intake.none", "custody.none", "signed.none", "signed.no_copies", "verify.key_unknown"):
@@ -111,6 +111,7 @@ def test_hostile_text_in_every_new_field_is_harmless_and_stays_on_the_page(sound
             name: (HOSTILE,) if isinstance(getattr(STATED, name), tuple) else HOSTILE
             for name in set(StatedFacts.model_fields) - {"conversation", "document_sha256"}
         }
+        | {"speakers": {HOSTILE: HOSTILE}}
     )
     event = CustodyEvent(
         seq=1, at="2025-11-20T02:05:00Z", actor=HOSTILE, run=HOSTILE, attempt=1, action=HOSTILE, from_state=HOSTILE,
