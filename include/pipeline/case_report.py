@@ -63,7 +63,7 @@ def case_facts(
     return report.CaseFacts(
         case_number=next((one.case_number for one in stated if one.case_number), None),
         jobs=[job.job_id for job in jobs],
-        requester=next((one.requester for one in stated if one.requester), None),
+        requester=_requesters(jobs),
         questions=list(dict.fromkeys(question for one in stated for question in one.questions or ())),
         stated_in=list(documents),
         made_by=by,
@@ -78,6 +78,17 @@ def case_facts(
         ],
         categories={key: value for one in members for key, value in one.categories.items()},
     )
+
+
+def _requesters(jobs: Sequence[JobRecordings]) -> str | None:
+    """Everybody who asked; with the jobs where there are several, since none of them speaks for the others."""
+    asked: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.stated is not None and job.stated.requester:
+            asked.setdefault(job.stated.requester, []).append(job.job_id)
+    if len(asked) < 2:
+        return next(iter(asked), None)
+    return "; ".join(f"{name} ({', '.join(ids)})" for name, ids in asked.items())
 
 
 def _why(row: state.RecordingState) -> str:

@@ -99,10 +99,15 @@ class CaseView:
 def sum_lines(facts: CaseFacts) -> bytes:
     """The originals' digests as ``sha256sum`` prints them, sorted by byte: the report carries it as SHA256SUMS.txt.
 
-    Names are as received; a sign that ends a line can't be in one that the pipeline takes, and is written out here.
+    Names are as received, byte for byte: ``sha256sum -c`` has to find the files by them. A name with a backslash or a
+    line's end is escaped as GNU coreutils does it, with a backslash before the digest.
     """
-    lines = (f"{one.sha256}  {clean(one.name)}\n".encode() for one in facts.entries)
-    return b"".join(sorted(set(lines)))
+    return b"".join(sorted({_sum_line(one.sha256, one.name) for one in facts.entries}))
+
+
+def _sum_line(sha256: str, name: str) -> bytes:
+    written = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{'' if written == name else chr(92)}{sha256}  {written}\n".encode("utf-8", "surrogateescape")
 
 
 def build_case_view(facts: CaseFacts, course: CaseCourse, t: Strings) -> CaseView:

@@ -83,7 +83,8 @@ def render_player(
         lines=[_line(one, labels) for one in transcript.segments],
     )
     safe = "\n".join(clean(line) for line in html.split("\n"))
-    return safe.replace(f"base64,{mark}", f"base64,{base64.b64encode(audio.data).decode()}", 1)
+    # with the attribute's own quote: a name from outside can hold the mark, but no quote that is not escaped
+    return safe.replace(f'base64,{mark}"', f'base64,{base64.b64encode(audio.data).decode()}"', 1)
 
 
 def write_player(

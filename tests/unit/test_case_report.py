@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import unicodedata
 from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
@@ -15,7 +16,10 @@ import pytest
 from pypdf import PdfReader
 
 from include.errors import DocumentError
+from include.evidence import IntakeFacts
 from include.forensic import CaseCourse, CaseFinding, CasePassage, CaseRecording, case_course
+from include.pipeline.case_report import _requesters
+from include.pipeline.course import JobRecordings
 from include.report import CaseFacts, case_render, case_report_digest, render_case_report, report_settings_digest
 from include.report.case_facts import TimeSource
 from include.report.case_network import draw_network, network
@@ -158,6 +162,25 @@ def test_the_same_bytes_count_once() -> None:
     assert "3 recordings" in view.summary[0]
     assert any("same bytes as R" in note for one in view.dated for note in one.notes)
     assert sum_lines(both).count(b"\n") == 4
+
+
+def test_names_in_the_sums_are_the_bytes_as_received() -> None:
+    facts, _ = make_case(2)
+    apart = unicodedata.normalize("NFD", "통화 녹음.m4a")  # as macOS hands names out
+    names = (apart, "two\nlines\\.m4a")
+    entries = [one.model_copy(update={"name": name}) for one, name in zip(facts.entries, names, strict=True)]
+    lines = sum_lines(facts.model_copy(update={"entries": entries})).splitlines()
+    assert f"{entries[0].sha256}  {apart}".encode() in lines
+    assert f"\\{entries[1].sha256}  two\\nlines\\\\.m4a".encode() in lines  # as GNU coreutils escapes
+
+
+def test_several_requesters_are_named_with_their_jobs() -> None:
+    def job(name: str, requester: str | None) -> JobRecordings:
+        return JobRecordings(name, {}, {}, IntakeFacts(requester=requester), {})
+
+    assert _requesters([job("0", None), job("a", "김검사")]) == "김검사"
+    assert _requesters([job("a", "김검사"), job("b", "이검사"), job("c", "김검사")]) == "김검사 (a, c); 이검사 (b)"
+    assert _requesters([job("a", None)]) is None
 
 
 def test_facts_and_course_must_be_of_the_same_recordings() -> None:

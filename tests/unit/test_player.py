@@ -162,6 +162,15 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     assert page.run(unnamed) == 0
 
 
+def test_a_name_like_the_sounds_mark_takes_no_sound(audio: WorkingAudio) -> None:
+    name = f"base64,sound-{audio.sha256}"
+    transcript = make_transcript()
+    made = render_player(transcript, make_analysis(transcript), make_facts(file_name=name), audio, language="en")
+    assert name in made  # shown as it is
+    assert made.count(base64.b64encode(audio.data).decode()) == 1
+    assert f'base64,{base64.b64encode(audio.data).decode()}"' in made
+
+
 def test_hostile_words_are_shown_and_run_nothing(page: Page) -> None:
     ready(page)
     assert page.run("window.hacked === undefined")
