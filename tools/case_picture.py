@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "case.pdf"
         source.write_bytes(pdf)
-        pages = [_picture(source, number) for number in _pages(source, ("사건 번호", "시간표", "기준", "진술된 이름"))]
+        pages = [_picture(source, number) for number in _pages(source, ("사건 번호", "시간표", "기준", "기재된 이름"))]
     width, height = pages[0].size
     whole = Image.new("RGB", (len(pages) * (width + _GAP) + _GAP, height + 2 * _GAP), (205, 205, 205))
     for at, page in enumerate(pages):
