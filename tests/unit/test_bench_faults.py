@@ -18,15 +18,19 @@ import pytest
 from bench.faults import devices
 from bench.faults.fake import KINDS, FakeEngines, fake_transcript
 from bench.faults.job import make_wav
+from bench.faults.lab import FAKE
 from bench.faults.proxy import S3Proxy
 from include import forensic, stt
 from include.local.ports import is_free
 from include.pipeline.rendering import report_kinds
-from include.settings import ROOT
+from include.settings import ROOT, get_settings
 
 
 def test_fake_artefacts_are_valid_and_functions_of_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEMAN_FAKE_S", "0")
+    for name, value in FAKE.items():
+        monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
     one, other = make_wav("1"), make_wav("2")
     assert one != other
     path = tmp_path / "call.wav"
