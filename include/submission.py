@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import time
 from datetime import UTC, datetime
@@ -219,7 +218,7 @@ def _next(step: State) -> State:
     return after.get(step, State.COMPLETED)
 
 
-def fetch(job_id: str, folder: Path) -> list[Path]:
+def fetch(job_id: str, folder: Path, *, by: str) -> list[Path]:
     """Download a job's results and failures; returns what was written.
 
     Reports, transcripts, analyses and originals are checked against the digests in the database; error files and the
@@ -254,19 +253,18 @@ def fetch(job_id: str, folder: Path) -> list[Path]:
             taken[item.key] = data_digest
     if not written:
         raise EmptyJobError(f"The job {job_id} has no results; see ./voiceman jobs.")
-    _note_fetched(job_id, taken)
+    _note_fetched(job_id, taken, by)
     return written
 
 
-def _note_fetched(job_id: str, taken: dict[str, str]) -> None:
+def _note_fetched(job_id: str, taken: dict[str, str], by: str) -> None:
     """Each file's digest, or (an event of a large job must stay small) the digest of `sha256sum`'s list of them."""
     if len(taken) > _LISTED:
         lines = "".join(f"{digest}  {key}\n" for key, digest in sorted(taken.items()))
         listed = {"SHA256SUMS": hashlib.sha256(lines.encode()).hexdigest()}
     else:
         listed = taken
-    actor = state.Actor("", 0, f"./voiceman fetch ({getpass.getuser()})")
-    state.note(job_id, None, state.Note("fetched", f"{len(taken)} files", listed), actor)
+    state.note(job_id, None, state.Note("fetched", f"{len(taken)} files", listed), state.Actor("", 0, by))
 
 
 def _local_name(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.console import app, err, out, use_stack, write_bytes
+from include.cli.console import app, err, operator, out, use_stack, write_bytes
 
 __all__ = ["case_report", "report_of_files"]
 
@@ -36,9 +35,7 @@ def case_report(
         stated = parse_intake(data, str(facts)), f"{facts.name} (SHA-256 {hashlib.sha256(data).hexdigest()})"
     named = dict.fromkeys(job for one in jobs for job in state.jobs_of(one) or [one])
     with err.status("Rendering"):
-        files = case_report_of(
-            open_store(), list(named), by=f"./voiceman case-report ({getpass.getuser()})", stated=stated
-        )
+        files = case_report_of(open_store(), list(named), by=f"./voiceman case-report ({operator()})", stated=stated)
     _write(to, files)
 
 
@@ -55,7 +52,7 @@ def report_of_files(analyses: list[Path], folder: Path, facts: Path | None) -> N
     settings = get_settings()
     both: list[report.Language] = ["ko", "en"]
     languages = both if settings.report_languages == "both" else [settings.report_language]
-    by = f"./voiceman case ({getpass.getuser()})"
+    by = f"./voiceman case ({operator()})"
     with err.status("Rendering"):
         made, course = plain.case_report_files(analyses, stated=facts, by=by, generated_at=now)
         for language in languages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,18 @@ from rich.console import Console
 
 from include.errors import DocumentError, ToolError
 
-__all__ = ["LanguageOption", "app", "check_target", "err", "out", "set_settings", "use_stack", "write", "write_bytes"]
+__all__ = [
+    "LanguageOption",
+    "app",
+    "check_target",
+    "err",
+    "operator",
+    "out",
+    "set_settings",
+    "use_stack",
+    "write",
+    "write_bytes",
+]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 err = Console(stderr=True)
@@ -30,6 +42,14 @@ def use_stack() -> None:
 
     os.environ.update(load_stack_env())
     get_settings.cache_clear()
+
+
+def operator() -> str:
+    """The account that runs this command, as the system knows it: LOGNAME and USER are whatever somebody typed."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return f"uid {os.getuid()}"
 
 
 def set_settings(values: dict[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from datetime import UTC
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from include.cli.console import app, err, out, set_settings, use_stack, write, write_bytes
+from include.cli.console import app, err, operator, out, set_settings, use_stack, write, write_bytes
 from include.errors import EvidenceError, LedgerError
 
 __all__ = ["bundle", "key_list", "key_new", "key_register", "ledger", "ledger_verify", "release", "reproduce"]
@@ -84,7 +83,7 @@ def bundle(
     ]
     if not wanted:
         raise EvidenceError(f"The job {job} has no completed recording; see ./voiceman jobs.")
-    store, by = open_store(), f"./voiceman bundle ({getpass.getuser()})"
+    store, by = open_store(), f"./voiceman bundle ({operator()})"
     for file_id in track(wanted, description="Bundles", console=err, transient=True):
         path = to / f"{file_id}.zip"
         write_bytes(path, recording_bundle(store, job, file_id, by=by))
@@ -175,19 +174,29 @@ def release(
     job: Annotated[str, typer.Argument(help="Job id.")],
     by: Annotated[str, typer.Option(help="Who decides: the person's name.")],
     reason: Annotated[str, typer.Option(help="Why: it goes into the custody ledger.")],
+    sha256: Annotated[
+        str | None, typer.Option(help="Of the intake.json that you read; any other is not released.")
+    ] = None,
 ) -> None:
-    """Release a job that is in quarantine: recordings of others' conversations without a stated basis."""
+    """Release what of a job is in quarantine: recordings of others' conversations without a stated basis."""
     use_stack()
     from include import state
 
     if not by.strip() or not reason.strip():
         raise typer.BadParameter("name the person and the reason")
-    stated = state.intake_of(job)
-    if stated is None:
-        raise LedgerError(f"No intake facts are known for a job {job!r}; there is nothing to release.")
-    actor = state.Actor("", 0, f"./voiceman release ({getpass.getuser()})")
-    state.release_job(job, stated[1], by.strip(), reason.strip(), actor)
-    told = f"Released by {by.strip()}. Start the job again: ./voiceman submit --job {job} --redo failed, or wait."
+    held = state.quarantined(job)
+    if held is None:
+        raise LedgerError(f"Nothing of a job {job!r} is in quarantine; there is nothing to release.")
+    if sha256 is not None and sha256.lower() != held.sha256:
+        raise LedgerError(f"The job {job} is held by another intake.json (SHA-256 {held.sha256}); read that one first.")
+    actor = state.Actor("", 0, f"./voiceman release ({operator()})")
+    state.release_job(job, held.sha256, by.strip(), reason.strip(), actor, names=held.names)
+    for name in held.names:
+        out.print(f"released: {name}", soft_wrap=True, markup=False, highlight=False)
+    told = (
+        f"intake.json: SHA-256 {held.sha256}. Released by {by.strip()}. Start the job again: ./voiceman submit "
+        f"--job {job} --redo failed, or wait."
+    )
     out.print(told, soft_wrap=True, markup=False, highlight=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from include.cli.console import LanguageOption, app, err, out, use_stack
+from include.cli.console import LanguageOption, app, err, operator, out, use_stack
 
 __all__ = ["drops", "fetch", "housekeeping", "jobs", "submit"]
 
@@ -84,7 +83,7 @@ def fetch(
     use_stack()
     from include import submission
 
-    for path in submission.fetch(job, folder):
+    for path in submission.fetch(job, folder, by=f"./voiceman fetch ({operator()})"):
         out.print(str(path), soft_wrap=True, markup=False, highlight=False)
 
 
@@ -99,7 +98,7 @@ def housekeeping(
     def say(line: str) -> None:
         out.print(("would go: " if dry_run else "gone: ") + line, soft_wrap=True, markup=False, highlight=False)
 
-    counts, history = keep_house(f"./voiceman housekeeping ({getpass.getuser()})", say, dry_run=dry_run)
+    counts, history = keep_house(f"./voiceman housekeeping ({operator()})", say, dry_run=dry_run)
     told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing"
     out.print(f"{'Would remove' if dry_run else 'Removed'}: {told}.", markup=False, highlight=False)
     out.print(history, soft_wrap=True, markup=False, highlight=False)

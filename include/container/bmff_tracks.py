@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -99,9 +100,10 @@ def _read(source: Source, track: _Track, movie_scale: int, notes: Notes) -> None
         notes.add("bmff.handler", box.where, handler=data[8:12], name=data[24:].split(b"\0")[0], codec=codec)
     if "stts" in boxes:
         pairs = _table(source, boxes["stts"], 8, 8)
-        counts = [(uint(pairs, at, 4), uint(pairs, at + 4, 4)) for at in range(0, len(pairs), 8)]
-        track.samples = sum(count for count, _ in counts)
-        track.samples_s = sum(count * delta for count, delta in counts) / track.scale if track.scale else None
+        # two passes and no list: a hostile table has millions of entries
+        track.samples = sum(count for count, _ in struct.iter_unpack(">II", pairs))
+        ticks = sum(count * delta for count, delta in struct.iter_unpack(">II", pairs))
+        track.samples_s = ticks / track.scale if track.scale else None
     if "stsz" in boxes:
         _sizes(source, track)
     if "elst" in boxes:

@@ -27,7 +27,11 @@ __all__ = ["examination_digest", "examine_file"]
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 _ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_LONGEST_S: Final = 24 * 3600.0  # a longer length is no recording's
 _BOXES: Final = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"pnot"}
+_MARKS: Final = (
+    (b"OggS", "ogg"), (b"fLaC", "flac"), (b"#!AMR\n", "amr"), (b"#!AMR-WB\n", "amr"), (_ASF, "asf"),
+)  # AMR's multichannel marks (#!AMR_MC1.0) are not here: their frames lie otherwise  # fmt: skip
 _EXAMINERS: Final[dict[str, Callable[[Source, Notes], None]]] = {
     "iso-bmff": examine_bmff,
     "riff": examine_riff,
@@ -105,7 +109,7 @@ def _container(source: Source) -> str:
         return "iso-bmff"
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return "riff"
-    for mark, container in ((b"OggS", "ogg"), (b"fLaC", "flac"), (b"#!AMR", "amr"), (_ASF, "asf")):
+    for mark, container in _MARKS:
         if head.startswith(mark):
             return container
     if head.startswith(b"ID3"):
@@ -140,6 +144,8 @@ def _created(notes: Notes) -> str | None:
 
 
 def _length_s(notes: Notes) -> float | None:
+    """The shortest length that the container states, because one false header must not make any two times agree."""
     durations = notes.first("bmff.durations") or {}
-    told = durations.get("media_header")
-    return None if told is None else float(told.removesuffix(" s"))
+    told = (durations.get(name) for name in ("media_header", "sample_table", "movie_header"))
+    lengths = [float(one.removesuffix(" s")) for one in told if one is not None]
+    return min((one for one in lengths if one <= _LONGEST_S), default=None)

@@ -25,6 +25,13 @@ _KBPS: Final = {
 }
 _WINDOW: Final = 1 << 16
 _MOST_FRAMES: Final = 500_000
+_MOST_TRIED: Final = 200_000
+_LIKELY: Final = re.compile(
+    rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\x1b\x20-\x2b\x30-\x3b\x40-\x4b\x50-\x5b\x60-\x6b\x70-\x7b\x80-\x8b\x90-\x9b"
+    rb"\xa0-\xab\xb0-\xbb\xc0-\xcb\xd0-\xdb\xe0-\xeb].",
+    re.DOTALL,
+)
+"""What :func:`frame_at` may take for a header: runs of 0xFF are passed over without trying each byte."""
 _ENCODER: Final = re.compile(rb"LAME[0-9A-Za-z.() ]{0,12}|Lav[cf][0-9.]{0,12}|GOGO[0-9. ]{0,8}|Gogo[0-9. ]{0,8}")
 
 
@@ -88,6 +95,7 @@ def _frames(source: Source, start: int, end: int, notes: Notes) -> None:
     """Walk the frames through a window; a stretch that holds none is skipped, counted and told."""
     kinds: Counter[tuple[str, int, int, int]] = Counter()
     bit_rates: Counter[int] = Counter()
+    tried: Counter[str] = Counter()
     window, base, at, promised = b"", start, start, None
     while at < end:
         if at + 4 > base + len(window) or at < base:
@@ -95,7 +103,7 @@ def _frames(source: Source, start: int, end: int, notes: Notes) -> None:
         frame = frame_at(window, at - base)
         if frame is None:
             gap = at
-            at = _resync(source, at + 1, end)
+            at = _resync(source, at + 1, end, tried)
             kind = "mpeg.trailing" if at >= end else "mpeg.gap" if kinds else "mpeg.before"
             notes.add(kind, f"@{gap}", bytes=at - gap, begins=source.read(gap, min(16, at - gap)).hex())
             continue
@@ -120,17 +128,25 @@ def _frames(source: Source, start: int, end: int, notes: Notes) -> None:
         notes.add("mpeg.count_differs", f"@{start}", header=promised, counted=kinds.total())
 
 
-def _resync(source: Source, at: int, end: int) -> int:
-    """The next place where two frames follow each other, or the end."""
+def _resync(source: Source, at: int, end: int, tried: Counter[str]) -> int:
+    """The next place where two frames follow each other, or the end.
+
+    Raises:
+        LimitReachedError: more headers than any recording has were tried, over all gaps.
+    """
     while at < end:
         data = source.read(at, min(_WINDOW, end - at))
-        place = data.find(b"\xff")
-        while place >= 0:
+        found = _LIKELY.search(data)
+        while found is not None:
+            place = found.start()
+            tried["headers"] += 1
+            if tried["headers"] > _MOST_TRIED:
+                raise LimitReachedError(f"more than {_MOST_TRIED} headers outside frames, at byte {at + place}")
             frame = frame_at(data, place)
             after = None if frame is None else place + frame.size
             if after is not None and (at + after >= end or after + 4 > len(data) or frame_at(data, after)):
                 return at + place
-            place = data.find(b"\xff", place + 1)
+            found = _LIKELY.search(data, place + 1)
         at += max(len(data) - 3, 1)
     return end
 

@@ -68,17 +68,17 @@ def compare_times(named: NamedTime | None, created: str | None, length_s: float 
     Args:
         named: of the file's name.
         created: the container's creation time, ISO 8601; None or "not set": there is none.
-        length_s: by the container, seconds: a container may be stamped when a recording begins or when it ends.
+        length_s: of the recording, seconds: a container may be stamped when a recording begins or when it ends.
     """
     if named is None:
         return
     try:
         inside = datetime.fromisoformat(created or "").astimezone(UTC).replace(tzinfo=None)
-    except ValueError:
+    except (ValueError, OverflowError):
         notes.add("name.nothing_to_compare", "file name", time_in_name=named.clock.isoformat())
         return
     apart = (inside - named.clock).total_seconds()
-    utc = (inside + _KST - named.clock).total_seconds()
+    utc = apart + _KST.total_seconds()  # no calendar has the container's time plus 9 hours at the end of the year 9999
     told = {
         "time_in_name": named.clock.isoformat(),
         "time_in_container": inside.isoformat(),

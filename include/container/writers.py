@@ -55,5 +55,7 @@ def note_writers(notes: Notes) -> None:
     for name, (sort, places) in seen.items():
         told = {f"{index + 1}": place for index, place in enumerate(places[:10])}
         notes.add(f"writer.{sort}", places[0].split(": ")[0], software=name, **told)
-    if len(seen) > 1:
-        notes.add("writer.several", "file", software=", ".join(seen))
+    # a phone's own recording names its system and its maker: a platform is no program of its own
+    programs = [name for name, (sort, _) in seen.items() if sort != "platform"]
+    if len(programs) > 1:
+        notes.add("writer.several", "file", software=", ".join(programs))

@@ -78,8 +78,9 @@ def check_facts(job: Job, stated: Stated | None, names: Sequence[str], actor: Ac
         log.info("No intake facts are stated for job %s.", job.job_id)
         return
     facts, sha256 = known
-    held = facts.needs_release(names) if settings.quarantine else []
-    if not held or state.is_released(job.job_id, sha256):
+    declared = facts.needs_release(names) if settings.quarantine else []
+    held = state.unreleased(job.job_id, sha256, declared) if declared else []
+    if not held:
         return
     named = f"{', '.join(held[:5])}{' …' if len(held) > 5 else ''}"
     state.note_quarantine(

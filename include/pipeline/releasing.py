@@ -7,6 +7,7 @@ and why, and takes the job up again.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -30,7 +31,7 @@ Json = dict[str, Any]
 RELEASE, KEEP = "Release", "Keep held"
 """The two answers."""
 
-_LISTED = 50
+_LISTED = 1000  # recordings in one question; what a person was not shown is not released
 _REASON = 2000  # characters of it that the ledger gets
 
 
@@ -78,7 +79,7 @@ class AskForRelease(TriggerDagRunOperator):
 
 
 def question(context: Context) -> Json:
-    """What a person is asked: subject, body (Markdown), the intake.json's SHA-256.
+    """What a person is asked: subject, body (Markdown), the intake.json's SHA-256, the recordings.
 
     Raises:
         AirflowSkipException: the job is in quarantine no more.
@@ -87,20 +88,23 @@ def question(context: Context) -> Json:
     held = state.quarantined(job_id)
     if held is None:
         raise AirflowSkipException(f"The job {job_id} is not in quarantine.")
-    lines = [f"- {_code(name)}" for name in held.names[:_LISTED]]
+    names = held.names[:_LISTED]
+    lines = [f"- {_code(name)}" for name in names]
     if len(held.names) > _LISTED:
-        lines.append(f"- … and {len(held.names) - _LISTED} more")
+        lines.append(f"- … and {len(held.names) - _LISTED} more: you will be asked about them next")
     body = (
         f"intake.json of the job {_code(job_id)} (SHA-256 `{held.sha256}`) declares a conversation between others, and "
         "states no legal basis, consent or warrant (통신비밀보호법 §3, §14), for:\n\n" + "\n".join(lines) + "\n\n"
-        f"**{RELEASE}**: the job is transcribed and analysed. **{KEEP}**: nothing of it is touched. Your Airflow user, "
+        f"(SHA-256 of this list: `{state.names_sha256(names)}`)\n\n"
+        f"**{RELEASE}**: these recordings are transcribed and analysed. **{KEEP}**: nothing of the job is touched, and "
+        "what was released of it before is held again. Your Airflow user, "
         "your answer and your reason go into the custody ledger. To release only some recordings, state the facts "
         "of each in a new intake.json instead.\n\n"
         "타인 간의 대화로 신고되었으나 법적 근거가 적혀 있지 않습니다. 해제하면 분석하고, 유지하면 아무것도 하지 "
         "않습니다. 응답자, 응답, 사유가 보관 이력에 기록됩니다."
     )
-    subject = f"Quarantine: {len(held.names)} recordings of job {job_id}"
-    return {"subject": subject, "body": body, "sha256": held.sha256}
+    subject = f"Quarantine: {len(names)} recordings of job {job_id}"
+    return {"subject": subject, "body": body, "sha256": held.sha256, "names": list(names)}
 
 
 def _code(text: str) -> str:
@@ -144,17 +148,20 @@ def record(context: Context, asked: Json, answer: Json) -> list[Json]:
     user, name = answer["user_id"], answer["user_name"]
     person = _plain(name if name == user else f"{name} ({user})")
     reason = f"{_plain(answer['reason'])} (answered in Airflow at {answer['at']})"
+    # the same decision again that still holds is a retry; anything else is a new answer (tasks were cleared)
     decided, sha256 = state.decision_of(job_id, run.run_id), asked["sha256"]
     if answer["option"] == KEEP:
-        if decided is None:
+        if decided != "kept held" or not state.is_kept_held(job_id, sha256):
             state.keep_held(job_id, sha256, person, reason, run.actor)
         return []
     if answer["option"] != RELEASE:
         raise EvidenceError(f"The answer {answer['option']!r} is neither {RELEASE} nor {KEEP}; clear the task decide.")
-    if decided is None:
-        state.release_job(job_id, sha256, person, reason, run.actor)
+    if decided != "released" or state.unreleased(job_id, sha256, asked["names"]):
+        state.release_job(job_id, sha256, person, reason, run.actor, names=asked["names"])
     conf = {"job_id": job_id, "prefix": check_prefix(params["prefix"]) if params["prefix"] else None}
-    return [{"trigger_run_id": f"released__{run.run_id.removeprefix('release__')}", "conf": conf}]
+    # one for each answer: a release after a Keep starts the job, though an earlier release of this run did so too
+    at = hashlib.sha256(answer["at"].encode()).hexdigest()[:8]
+    return [{"trigger_run_id": f"released__{run.run_id.removeprefix('release__')}__{at}", "conf": conf}]
 
 
 def _plain(text: str) -> str:

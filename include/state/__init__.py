@@ -34,12 +34,13 @@ from include.state.intake import (
     decision_of,
     intake_of,
     is_kept_held,
-    is_released,
     keep_held,
+    names_sha256,
     note_quarantine,
     quarantined,
     release_job,
     save_intake,
+    unreleased,
 )
 from include.state.memory import decode_room, save_model_memory
 from include.state.queue import (
@@ -119,7 +120,6 @@ __all__ = [
     "heads_of",
     "intake_of",
     "is_kept_held",
-    "is_released",
     "job_lock",
     "jobs_of",
     "keep_held",
@@ -137,6 +137,7 @@ __all__ = [
     "list_unfinished",
     "mark_claim",
     "migrate",
+    "names_sha256",
     "next_due_s",
     "note",
     "note_quarantine",
@@ -168,4 +169,5 @@ __all__ = [
     "transaction",
     "try_job_lock",
     "unexplained",
+    "unreleased",
 ]

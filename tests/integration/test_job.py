@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -11,11 +13,13 @@ import wave
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from include import evidence, pipeline, reproduce, state, stt
+from include import cli, evidence, pipeline, reproduce, state, stt
 from include.errors import (
     DigestMismatchError,
     DocumentError,
@@ -23,6 +27,7 @@ from include.errors import (
     IntakeFactsError,
     InvalidJobError,
     JobFailedError,
+    LedgerError,
     MissingKeyError,
     NotOwnerError,
     QuarantineError,
@@ -31,7 +36,7 @@ from include.errors import (
     ToolError,
 )
 from include.manifest import Batch, Job, State
-from include.pipeline import TaskRun, alone, claim, kept, signing
+from include.pipeline import TaskRun, alone, claim, kept, releasing, signing
 from include.pipeline.engines import RealEngines
 from include.pipeline.redo import NOTHING, Redoing
 from include.settings import ROOT, get_settings
@@ -302,10 +307,17 @@ def test_others_conversation_waits_for_a_named_person(store: Store, monkeypatch:
     known = state.intake_of(job.job_id)
     assert known is not None
     # a release is for what was stated then: other facts, another decision
-    state.release_job(job.job_id, "0" * 64, "kim", "wrong document", Actor("", 0, "kim"))
+    state.release_job(job.job_id, "0" * 64, "kim", "wrong document", Actor("", 0, "kim"), names=["call.m4a"])
     with pytest.raises(QuarantineError):
         pipeline.claim_job(store, job, run_of(job))
-    state.release_job(job.job_id, known[1], "박검사", "영장 2026-1 확인", Actor("", 0, "./voiceman release (park)"))
+    state.release_job(
+        job.job_id,
+        known[1],
+        "박검사",
+        "영장 2026-1 확인",
+        Actor("", 0, "./voiceman release (park)"),
+        names=["call.m4a"],
+    )
     assert work(store, job, run_of(job))["gate"] == "green"
     with state.events_of(case) as events:
         facts = [one.facts for one in events]
@@ -330,6 +342,107 @@ def test_others_conversation_waits_for_a_named_person(store: Store, monkeypatch:
     get_settings.cache_clear()
     with pytest.raises(IntakeFactsError, match="demands intake facts"):
         pipeline.claim_job(store, third, run_of(third))
+
+
+OTHERS = json.dumps({"schema": "voiceman.intake/1", "conversation": "others"}).encode()
+
+
+def held_job(store: Store, *names: str) -> Job:
+    """A job that its claim left in quarantine."""
+    job = new_job("en")
+    drop(store, job, dict.fromkeys(names, QUIET) | {"intake.json": OTHERS})
+    with pytest.raises(QuarantineError):
+        pipeline.claim_job(store, job, run_of(job))
+    return job
+
+
+def answered(job: Job, asked: dict[str, Any], option: str, who: str, at: str = "2026-11-27T10:00:00+00:00") -> Any:
+    """What the DAG ``release`` writes down for an answer."""
+    ti = SimpleNamespace(dag_id="release", task_id="record", run_id=f"release__{job.job_id}", try_number=1, max_tries=3)
+    context: Any = {"params": {"job_id": job.job_id, "prefix": None}, "ti": ti}
+    return releasing.record(
+        context, asked, {"option": option, "user_id": who, "user_name": who, "reason": "because", "at": at}
+    )
+
+
+def asked_about(job: Job) -> dict[str, Any]:
+    context: Any = {"params": {"job_id": job.job_id}}
+    return releasing.question(context)
+
+
+def decisions(job: Job) -> list[tuple[str, str]]:
+    with state.events_of(job.job_id) as events:
+        facts = [one.facts for one in events]
+    return [(one["action"], one["reason"].split(":")[0]) for one in facts if one["action"] in ("released", "kept held")]
+
+
+def test_another_answer_of_the_same_run_is_another_decision(store: Store) -> None:
+    job = held_job(store, "call.m4a")
+    asked = asked_about(job)
+    first = answered(job, asked, releasing.RELEASE, "Kim")
+    assert answered(job, asked, releasing.RELEASE, "Kim") == first  # the task is tried again: no second event
+    assert decisions(job) == [("released", "by Kim")]
+    assert answered(job, asked, releasing.KEEP, "Judge") == []
+    assert state.is_kept_held(job.job_id, asked["sha256"])
+    with pytest.raises(QuarantineError):  # it was not claimed yet: the release is taken back
+        pipeline.claim_job(store, job, run_of(job))
+    again = answered(job, asked, releasing.RELEASE, "Judge", "2026-11-27T11:00:00+00:00")
+    assert again[0]["trigger_run_id"] != first[0]["trigger_run_id"]
+    assert decisions(job) == [("released", "by Kim"), ("kept held", "by Judge"), ("released", "by Judge")]
+    pipeline.claim_job(store, job, run_of(job))
+    assert set(state.recordings_of(job.job_id)) == {"call"}
+
+
+def test_a_release_is_of_the_recordings_that_were_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = held_job(store, "b.m4a", "a.m4a")
+    monkeypatch.setattr(releasing, "_LISTED", 1)
+    asked = asked_about(job)
+    assert len(asked["names"]) == 1  # what a form has no room for is not released by it
+    assert [one for one in ("a.m4a", "b.m4a") if f"`{one}`" in asked["body"]] == asked["names"]
+    monkeypatch.setattr(releasing, "_LISTED", 9)
+    asked = asked_about(job)
+    drop(store, job, {"never_shown.m4a": OTHER})
+    answered(job, asked, releasing.RELEASE, "Kim")
+    with pytest.raises(QuarantineError, match="1 recordings of job .*never_shown"):
+        pipeline.claim_job(store, job, run_of(job))
+    assert state.recordings_of(job.job_id) == {}
+    held = state.quarantined(job.job_id)
+    assert held is not None
+    assert held.names == ("never_shown.m4a",)
+    assert releasing.next_question(job.job_id, lambda _, states: 0 if states else 1) is None
+    answered(job, asked_about(job), releasing.RELEASE, "Kim")  # of the same run, which was cleared as a whole
+    with state.events_of(job.job_id) as events:
+        facts = [one.facts for one in events]
+    told = [(one["action"], one["digests"].get("held recordings")) for one in facts if one["action"] != "facts stated"]
+    both, third = (hashlib.sha256(one).hexdigest() for one in (b'["a.m4a","b.m4a"]', b'["never_shown.m4a"]'))
+    assert told == [("quarantined", both), ("released", both), ("quarantined", third), ("released", third)]
+    pipeline.claim_job(store, job, run_of(job))
+    assert len(state.recordings_of(job.job_id)) == 3
+
+
+def test_a_release_by_command_says_what_and_who(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def release(job: Job, *more: str) -> Any:
+        arguments = ["release", job.job_id, "--by", "박검사", "--reason", "영장 확인", *more]
+        return CliRunner().invoke(cli.app, arguments)
+
+    monkeypatch.setenv("LOGNAME", "judge")
+    monkeypatch.setenv("USER", "judge")
+    free = new_job("en")
+    state.save_job(free)
+    state.save_intake(free.job_id, OTHERS, Actor("", 0, "test"))
+    assert isinstance(release(free).exception, LedgerError)  # nobody read what it is about: nothing is held
+    job = held_job(store, "call.m4a")
+    assert isinstance(release(job, "--sha256", "0" * 64).exception, LedgerError)
+    assert decisions(free) == decisions(job) == []
+    said = release(job, "--sha256", hashlib.sha256(OTHERS).hexdigest())
+    assert said.exit_code == 0
+    assert "released: call.m4a" in said.output
+    with state.events_of(job.job_id) as events:
+        last = list(events)[-1].facts
+    account = pwd.getpwuid(os.getuid()).pw_name
+    assert (last["action"], last["actor"]) == ("released", f"./voiceman release ({account})")
+    assert last["reason"] == "by 박검사: 영장 확인"
+    pipeline.claim_job(store, job, run_of(job))
 
 
 def test_the_report_over_a_case_of_two_jobs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import random
 import re
 import struct
 import subprocess
 import time
+import tracemalloc
 import wave
 from pathlib import Path
 from string import Formatter
@@ -19,6 +21,7 @@ from typer.testing import CliRunner
 from include import container
 from include.cli import files  # noqa: F401  # registers what the command line needs
 from include.cli.app import app
+from include.container import mpeg
 from include.container.source import Notes, Source
 from include.errors import DocumentError
 from include.settings import ROOT
@@ -232,6 +235,104 @@ def test_reading_is_bounded() -> None:
         notes.add("tag.other", "@0", text="x" * 10_000)
     assert (len(notes.taken), notes.left_out) == (20, 480)
     assert len(notes.taken[0][2]["text"]) == 301
+
+
+def wav_of(chunk: bytes, body: bytes) -> bytes:
+    """A WAVE file with one more chunk before its data."""
+    chunks = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16) + chunk
+    chunks += struct.pack("<I", len(body)) + body + b"data" + struct.pack("<I", 160) + b"\0" * 160
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def test_a_time_at_the_calendars_end_is_an_observation(tmp_path: Path) -> None:
+    created = since_1904("9999-12-31T20:00:00")
+    header = box(b"mvhd", b"\1\0\0\0" + struct.pack(">QQIQ", created, created, 1000, 5000) + b"\0" * 80)
+    data = box(b"ftyp", b"M4A \0\0\0\0") + box(b"moov", header) + box(b"mdat", b"xx")
+    assert "name.differs" in seen(data, "통화 녹음 a_251119_101010.m4a", tmp_path)
+    data = wav_of(b"bext", b"\0" * 320 + b"9999-12-31" + b"23:00:00" + b"\0" * 300)
+    assert "name.differs" in seen(data, "통화 녹음 a_251119_101010.wav", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scale", "length", "expected"),
+    [(1, 2**31, "name.differs"), (1, 80_000, "name.differs"), (1, 5, "name.agrees_as_utc")],
+    ids=["68 years", "22 hours", "5 seconds"],
+)
+def test_a_false_length_does_not_make_two_times_agree(tmp_path: Path, scale: int, length: int, expected: str) -> None:
+    named, inside = "2026-01-01T12:34:56", "2026-01-01T03:35:01" if length == 5 else "2026-01-01T05:34:56"
+    whole = movie(since_1904(inside))
+    created = since_1904(inside)
+    data = whole.replace(mdhd(created, created), mdhd(created, created, scale, length))
+    assert data != whole
+    ids = seen(data, f"Call recording Kim_{named[2:].translate({45: None, 58: None, 84: 95})}.m4a", tmp_path)
+    assert {one for one in ids if one.startswith(("name.agrees", "name.differs"))} == {expected}
+
+
+def test_a_phone_that_names_its_system_and_its_maker_is_one_writer(tmp_path: Path) -> None:
+    keys = b"\0" * 4 + struct.pack(">I", 1) + box(b"mdta", b"com.android.version")
+    value = box(struct.pack(">I", 1), box(b"data", struct.pack(">II", 1, 0) + b"13"))
+    meta = box(b"meta", b"\0" * 4 + box(b"hdlr", b"\0" * 8 + b"mdta" + b"\0" * 13) + box(b"keys", keys)
+               + box(b"ilst", value))  # fmt: skip
+    ids = seen(movie(extra=meta + box(b"udta", box(b"auth", b"\0" * 6 + b"SM-S918N"))), None, tmp_path)
+    assert [one["software"] for one in ids["writer.platform"] + ids["writer.recorder"]] == ["Android", "Samsung"]
+    assert "writer.several" not in ids
+
+
+def test_a_long_table_costs_no_list(tmp_path: Path) -> None:
+    count = 400_000
+    times = box(b"stts", struct.pack(">II", 0, count) + struct.pack(">II", 2, 500) * count)
+    track = box(b"trak", box(b"mdia", mdhd(0, 0) + box(b"minf", box(b"stbl", times))))
+    path = tmp_path / "table"
+    path.write_bytes(box(b"ftyp", b"M4A \0\0\0\0") + box(b"moov", track) + box(b"mdat", b"xx"))
+    tracemalloc.start()
+    try:
+        found = container.examine_file(path, sha256="0" * 64)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20  # the table and its pieces: 3.2 MB each
+    finally:
+        tracemalloc.stop()
+    (told,) = (one.values for one in found.observations if one.id == "bmff.durations")
+    assert (told["samples"], told["sample_table"]) == (f"{2 * count}", f"{count}.000 s")
+
+
+@pytest.mark.parametrize("piece", [b"\xff" * 16, b"\xff\xfb\x90\0" + b"\0" * 12], ids=["ones", "lone headers"])
+def test_a_search_for_frames_is_bounded(tmp_path: Path, piece: bytes) -> None:
+    path = tmp_path / "bait.mp3"
+    path.write_bytes(b"ID3\3\0\0\0\0\0\0" + piece * (1 << 18))
+    began = time.process_time()
+    found = container.examine_file(path, sha256="0" * 64)
+    assert time.process_time() - began < 1
+    assert ("structure.limit" in {one.id for one in found.observations}) == piece.endswith(b"\0")
+
+
+def test_the_search_for_frames_passes_no_header_over() -> None:
+    for second, third in itertools.product(range(256), range(256)):
+        data = bytes((255, second, third, 0))
+        assert (mpeg.frame_at(data, 0) is None) == (mpeg._LIKELY.match(data) is None)
+
+
+def test_amr_with_several_channels_is_not_read_as_one(tmp_path: Path) -> None:
+    frames = (b"\x3c" + b"\0" * 31) * 10
+    ids = seen(b"#!AMR_MC1.0\n\0\0\0\2" + frames, None, tmp_path)
+    assert "structure.not_examined" in ids
+    assert not {"amr.frames", "amr.trailing"} & set(ids)
+    assert "amr.frames" in seen(b"#!AMR-WB\n" + b"\x04" + b"\0" * 17, None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("language", "kind", "words"),
+    [
+        ("en", "bmff.modified_later", "paused"),
+        ("ko", "bmff.modified_later", "일시 정지"),
+        ("en", "bmff.modified_earlier", "set back"),
+        ("ko", "bmff.modified_earlier", "뒤로 맞춰졌거나"),
+        ("en", "mpeg.count_differs", "streaming"),
+        ("ko", "mpeg.count_differs", "스트리밍"),
+        ("en", "writer.several", "one device"),
+        ("ko", "writer.several", "한 기기"),
+    ],
+)
+def test_a_meaning_names_the_harmless_cause_too(language: str, kind: str, words: str) -> None:
+    assert words in container.texts(language)[kind].meaning
 
 
 def test_every_observation_has_its_words_in_both_languages() -> None:
