@@ -22,6 +22,7 @@ from include.redaction.masks import Masks, apply
 from include.redaction.names_ko import looks_like_name
 from include.redaction.second_decodes import redact_confirmation
 from include.redaction.segments import place, placed_words, redact_segment
+from include.redaction.spelling import composed, respelled
 from include.redaction.walk import Policy, walk
 from include.stt import Confirmation, Segment, Transcript
 
@@ -91,8 +92,8 @@ class _Work(Generic[_Facts]):
         language: Literal["ko", "en"],
         terms: Sequence[str],
     ) -> None:
-        self.transcript, self.analysis, self.facts = transcript, analysis, facts
-        self.language, self.terms = language, [one for one in terms if len(compact(one)) > 1]
+        self.transcript, self.analysis, self.facts = respelled(transcript), respelled(analysis), respelled(facts)
+        self.language, self.terms = language, [one for one in map(composed, terms) if len(compact(one)) > 1]
         self.masks, self.known = Masks(language), Known()
         self.spans: list[MaskedSpan] = []
         self.elsewhere: dict[tuple[Document, str, str, str], Elsewhere] = {}
