@@ -122,7 +122,7 @@ def _runs(text: str) -> Iterator[list[_Group]]:
         digits, repeats = _value(found.group(), script)
         gap = text[reach:start] if run or times > 1 else None
         reach = end
-        if gap is None or not _BETWEEN.fullmatch(gap) or (gap == "" and run and not _joins(run[-1], script)):
+        if gap is None or not _BETWEEN.fullmatch(gap) or (run and not _joins(run[-1], script, gap, digits)):
             if run:
                 yield run
             run, times = [], 1
@@ -139,9 +139,12 @@ def _runs(text: str) -> Iterator[list[_Group]]:
         yield run
 
 
-def _joins(last: _Group, script: str) -> bool:
-    """Whether what follows without a space belongs to the number: 1500이 and 3일 are a number and a word."""
-    return last.script == script or "english" in (last.script, script) or len(last.digits) >= 3
+def _joins(last: _Group, script: str, gap: str, digits: str) -> bool:
+    """Whether what follows belongs to the number: 1500이 and 3일 are a number and a word, and in the names of files
+    (``01098765432_251119``) a whole number stands beside a date."""
+    if "_" in gap:
+        return len(last.digits) < 8 and len(digits) < 8
+    return gap != "" or last.script == script or "english" in (last.script, script) or len(last.digits) >= 3
 
 
 def _value(word: str, script: str) -> tuple[str, int]:

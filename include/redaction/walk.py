@@ -40,7 +40,7 @@ OBSERVATION_FIELDS: Final = frozenset(("id", "what", "meaning", "limits"))
 LABEL_FIELDS: Final = frozenset(("job_id", "run_id", "job", "run", "case", "case_number", "evidence_number"))
 _FIXED: Final = re.compile(
     # a digest has a letter: sixteen decimal digits are a card's
-    r"(?=[0-9]*[a-f])[0-9a-f]{16,}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
+    r"(?=[0-9]*[a-f])[0-9a-f]{16,}|[0-9a-f]{64}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
 )
 
 
