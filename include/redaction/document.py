@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from include.container import Observation
 from include.forensic import Analysis
 from include.redaction.detect import find_all, find_formal
+from include.redaction.dumps import dumps
 from include.redaction.hits import Hit, compact, merged
 from include.redaction.known import Known, terms_as_hits
 from include.redaction.lines import segment_hits
 from include.redaction.log import Elsewhere, MaskedSpan, RedactionLog
 from include.redaction.masks import Masks, apply
 from include.redaction.names_ko import looks_like_name
+from include.redaction.rules import rules_digest
 from include.redaction.second_decodes import redact_confirmation
-from include.redaction.segments import place, placed_words, redact_segment
+from include.redaction.segments import place, placed_words, redact_segment, word_groups
 from include.redaction.spelling import composed, respelled
 from include.redaction.walk import Policy, walk
+from include.redaction.withheld import facts_without, reference_without
 from include.stt import Confirmation, Segment, Transcript
 
-__all__ = ["Redacted", "redact", "rules_digest"]
+__all__ = ["Redacted", "redact"]
 
 _Facts = TypeVar("_Facts", bound=BaseModel)
 _NAME_PARTS: Final = re.compile(r"[가-힣]{2,4}")
-_PACKAGE: Final = Path(__file__).resolve().parent
 Document = Literal["transcript", "analysis", "facts"]
 
 
@@ -42,20 +43,6 @@ class Redacted(Generic[_Facts]):
     analysis: Analysis
     facts: _Facts
     log: RedactionLog
-
-
-@cache
-def _code_digest() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(one for one in _PACKAGE.rglob("*") if one.suffix in (".py", ".txt")):
-        digest.update(f"{path.relative_to(_PACKAGE).as_posix()} ".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def rules_digest(terms: Sequence[str] = ()) -> str:
-    """SHA-256 (hex) over the rules, their lists and a lab's own terms."""
-    return hashlib.sha256("\n".join([_code_digest(), *sorted(terms)]).encode()).hexdigest()
 
 
 def redact(
@@ -92,7 +79,10 @@ class _Work(Generic[_Facts]):
         language: Literal["ko", "en"],
         terms: Sequence[str],
     ) -> None:
-        self.transcript, self.analysis, self.facts = respelled(transcript), respelled(analysis), respelled(facts)
+        self.withheld: set[str] = set()
+        self.transcript = respelled(transcript)
+        self.analysis = reference_without(respelled(analysis), language, self.withheld)
+        self.facts = facts_without(respelled(facts), transcript.recording.sha256, language, self.withheld)
         self.language, self.terms = language, [one for one in map(composed, terms) if len(compact(one)) > 1]
         self.masks, self.known = Masks(language), Known()
         self.spans: list[MaskedSpan] = []
@@ -167,11 +157,12 @@ class _Work(Generic[_Facts]):
             segment, hits = _rewritten(segment), ()
         spans = placed_words(segment) or []
         masked = self._all(segment.text, "full", hits)
+        words = {one: number for number, group in enumerate(word_groups(spans, masked)) for one in group}
         for hit, mask in masked:
             where = place(segment, spans, hit)
             self.spans.append(
                 MaskedSpan(
-                    segment=at, first_word=where.first_word, last_word=where.last_word,
+                    segment=at, word=None if where.first_word is None else words[where.first_word],
                     start=where.start, end=where.end, kind=self.known.entity(hit)[0], rule=hit.rule, mask=mask,
                 )
             )  # fmt: skip
@@ -194,7 +185,18 @@ class _Work(Generic[_Facts]):
         return walk(model, self._rewrite, special=self._special)
 
     def _rewrite(self, text: str, path: str, policy: Policy) -> str:
-        return self._written(text, path, self._all(text, policy))
+        return self._written(text, path, self._all(text, policy, self._named(text, path)))
+
+    def _named(self, text: str, path: str) -> list[Hit]:
+        """The recording's name where places and events hold it, however short it is (``김양.m4a``)."""
+        names = [str(getattr(self.facts, field, "")) for field in ("file_name", "file_id")]
+        inside = self.document == "facts" and path.startswith(("copies", "custody", "container"))
+        wanted = [one for one in names if one and (inside or re.search(r"\.\w+$", one))]
+        return [
+            Hit(*found.span(), "file_name", "file_name", compact(Path(names[0]).stem))
+            for one in wanted
+            for found in re.finditer(rf"(?<!\w){re.escape(one)}(?!\w)", text)
+        ]
 
     def _written(self, text: str, path: str, masked: list[tuple[Hit, str]]) -> str:
         for hit, mask in masked:
@@ -205,9 +207,21 @@ class _Work(Generic[_Facts]):
         return apply(text, masked) if masked else text
 
     def _special(self, model: BaseModel, path: str) -> BaseModel | None:
+        if isinstance(model, Observation):
+            return self._observation(model, path)
         if not isinstance(model, Confirmation):
             return None
         return redact_confirmation(model, path, self, lambda text: len(self._all(text, "full")), self._needed)
+
+    def _observation(self, seen: Observation, path: str) -> Observation:
+        """An observation masked, with the bytes that it prints."""
+        bare = walk(seen.model_copy(update={"values": {}}), self._rewrite, special=_nothing, path=path)
+        values = {}
+        for name, text in seen.values.items():
+            here = f"{path}.values.{name}"
+            more = [*dumps(name, text, seen.where), *self._named(text, here)]
+            values[self._rewrite(name, here, "full")] = self._written(text, here, self._all(text, "full", more))
+        return bare.model_copy(update={"values": values})
 
     def _needed(self, start: float, end: float) -> int:
         return sum(one.start < end and one.end > start for one in self.spans)
@@ -228,10 +242,10 @@ class _Work(Generic[_Facts]):
     def _log(self) -> RedactionLog:
         return RedactionLog(
             recording_sha256=self.transcript.recording.sha256,
-            transcript_sha256=self.analysis.transcript.sha256,
             language=self.language,
-            rules_sha256=rules_digest(self.terms),
+            rules_sha256=rules_digest(),
             lab_terms=len(self.terms),
+            withheld=sorted(self.withheld),
             spans=self.spans,
             elsewhere=list(self.elsewhere.values()),
             counts=self.masks.counts(),

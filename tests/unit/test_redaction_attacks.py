@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import time
 import unicodedata
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from include.container import ContainerExamination, Observation
-from include.redaction import Redacted, find_all, redact
+from include.redaction import Redacted, find_all, redact, rules_digest
 from include.redaction.patterns import find_patterns
+from include.redaction.spelling import composed
 from include.report import CustodyEvent, ReportFacts, StatedFacts, VerifiedCopy
+from include.report.render import render_html
+from include.report.strings import load_strings
 from include.stt import Transcript
 from tests.unit.report_factory import SHA, make_analysis, make_facts, make_transcript
 
@@ -59,7 +64,7 @@ def examined(**values: str) -> ContainerExamination:
         limits="Anybody can write.",
     )
     return ContainerExamination(
-        schema="voiceman.container/1", sha256=SHA, size_bytes=1, container="riff", settings_digest="a" * 64,
+        sha256=SHA, size_bytes=1, container="riff", settings_digest="a" * 64,
         observations=(seen,), left_out=0,
     )  # fmt: skip
 
@@ -138,3 +143,73 @@ def test_a_long_word_takes_no_square_of_time(sign: str) -> None:
     began = time.process_time()
     find_patterns(sign * (12000 // len(sign)))
     assert time.process_time() - began < 3
+
+
+def test_bytes_in_hex_are_masked() -> None:
+    seen = examined(
+        begins="ebb095ec9881ed9dac", a="12 bytes: ebb095", b="bytes that are not zero, such as ebb095ec98", c="7"
+    )
+    made = redacted(container=seen)
+    assert made.facts.container is not None
+    values = made.facts.container.observations[0].values
+    assert "ebb095" not in made.facts.model_dump_json()
+    assert values["b"].startswith("bytes that are not zero, such as [원시 바이트 ")
+    assert values["c"] == "7"
+    assert made.facts.container.sha256 == SHA
+    assert made.log.counts["dump"] == 3
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_no_digest_lets_names_be_tried(language: Literal["ko", "en"]) -> None:
+    transcript = said("여보세요 박서연 씨")
+    analysis = make_analysis(transcript, findings=1)
+    source = analysis.transcript.model_copy(
+        update={"sha256": hashlib.sha256(transcript.to_json().encode()).hexdigest()}
+    )
+    analysis = analysis.model_copy(update={"transcript": source})
+    facts = make_facts(
+        file_id="call-7", file_name="call-7.m4a", stated=StatedFacts(submitter="박서연", document_sha256="c" * 64),
+        custody=(event(digests={"original": SHA, "transcript": source.sha256}),),
+    )  # fmt: skip
+    made = redact(transcript, analysis, facts, language=language, terms=("까치파",))
+    everything = "".join(getattr(made, one).model_dump_json() for one in ("transcript", "analysis", "facts", "log"))
+    assert [one for one in (source.sha256, "c" * 64, "ab" * 32) if one in everything] == []
+    assert made.facts.custody is not None
+    assert made.facts.custody[0].digests["original"] == SHA
+    assert made.log.withheld == [
+        "analysis.transcript.sha256", "facts.custody.digests", "facts.custody.hash", "facts.stated.document_sha256",
+    ]  # fmt: skip
+    assert made.log.rules_sha256 == rules_digest()  # not over the lab's terms, which a dictionary would tell
+    assert made.log.lab_terms == 1
+    shown = render_html(made.transcript, made.analysis, made.facts, language, log=made.log)
+    told = {"ko": "비식별본에서는 밝히지 않음", "en": "withheld in a redacted copy"}[language]
+    assert re.sub("<[^>]+>", "", composed(shown)).count(told) == 2  # intake document, last event's hash
+
+
+def test_a_short_file_name_is_replaced_in_places_and_events() -> None:
+    place = VerifiedCopy(
+        role="working", place="s3://b/processing/job/김양.m4a", verified_at="2025-11-20T02:00:00Z", tool="boto3"
+    )
+    made = redacted(
+        file_id="김양", file_name="김양.m4a", copies=(place,), custody=(event(reason="received as 김양.m4a"),)
+    )
+    assert "김양" not in made.facts.model_dump_json()
+    assert made.facts.copies[0].place == "s3://b/processing/job/[파일명 1]"
+
+
+def test_the_log_does_not_tell_how_many_words_were_masked() -> None:
+    made = redacted(said("번호는 공일공 구팔칠육 오사삼이 박서연 씨"))
+    words = made.transcript.segments[0].words
+    assert [words[one.word].text for one in made.log.spans if one.word is not None] == [
+        one.mask for one in made.log.spans
+    ]
+    assert [one.word for one in made.log.spans] == [1, 2]
+    assert "last_word" not in made.log.to_json()
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_the_report_does_not_claim_that_everything_was_found(language: Literal["ko", "en"]) -> None:
+    lead = load_strings(language)("redaction.lead", masks=1, elsewhere=1)
+    assert {"ko": "찾지 못한 것은 그대로 남아 있습니다", "en": "what they did not find still stands there"}[
+        language
+    ] in lead
