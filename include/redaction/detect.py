@@ -21,4 +21,5 @@ def find_formal(text: str) -> list[Hit]:
 def find_all(text: str) -> list[Hit]:
     """Everything that the rules find in a text by itself, in order and without overlaps."""
     plain = folded(text)
-    return merged([*find_formal(plain), *find_korean_names(plain), *find_english_names(plain)])
+    # John_Smith is a name of somebody, too
+    return merged([*find_formal(plain), *find_korean_names(plain), *find_english_names(plain.replace("_", " "))])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -14,15 +12,15 @@ from include.container import Observation
 from include.forensic import Analysis
 from include.redaction.detect import find_all, find_formal
 from include.redaction.dumps import dumps
+from include.redaction.file_names import in_name, named, suffix_of
 from include.redaction.hits import Hit, compact, merged
 from include.redaction.known import Known, terms_as_hits
 from include.redaction.lines import segment_hits
 from include.redaction.log import Elsewhere, MaskedSpan, RedactionLog
 from include.redaction.masks import Masks, apply
-from include.redaction.names_ko import looks_like_name
 from include.redaction.rules import rules_digest
 from include.redaction.second_decodes import redact_confirmation
-from include.redaction.segments import place, placed_words, redact_segment, word_groups
+from include.redaction.segments import by_words, place, placed_words, redact_segment, word_groups
 from include.redaction.spelling import composed, respelled
 from include.redaction.walk import Policy, walk
 from include.redaction.withheld import facts_without, reference_without
@@ -31,7 +29,6 @@ from include.stt import Confirmation, Segment, Transcript
 __all__ = ["Redacted", "redact"]
 
 _Facts = TypeVar("_Facts", bound=BaseModel)
-_NAME_PARTS: Final = re.compile(r"[가-힣]{2,4}")
 Document = Literal["transcript", "analysis", "facts"]
 
 
@@ -100,7 +97,7 @@ class _Work(Generic[_Facts]):
         transcript = transcript.model_copy(update={"segments": segments})
         source = self.analysis.transcript.model_copy(update={"name": f"{self.neutral}_transcript.json"})
         analysis = self._walked("analysis", self.analysis.model_copy(update={"transcript": source}))
-        named = {"file_id": self.neutral, "file_name": self.neutral + self._suffix()}
+        named = {"file_id": self.neutral, "file_name": self.neutral + suffix_of(self.facts)}
         facts = self._walked(
             "facts", self.facts.model_copy(update={key: named[key] for key in named if hasattr(self.facts, key)})
         )
@@ -108,10 +105,6 @@ class _Work(Generic[_Facts]):
         transcript = Transcript.model_validate(transcript.model_dump(by_alias=True))
         analysis = Analysis.model_validate(analysis.model_dump(by_alias=True))
         return Redacted(transcript, analysis, facts, self._log())
-
-    def _suffix(self) -> str:
-        suffix = Path(str(getattr(self.facts, "file_name", ""))).suffix
-        return suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else ""
 
     def _learn(self, own: Sequence[Sequence[Hit]]) -> None:
         """What the rules find anywhere is known from then on; the words of file names and the lab's terms as well."""
@@ -126,18 +119,8 @@ class _Work(Generic[_Facts]):
 
         for model in (self.transcript, self.analysis, self.facts):
             walk(model, look, special=_nothing)
-        for field in ("file_id", "file_name"):
-            name = str(getattr(self.facts, field, ""))
-            spaced = re.sub(r"[_\-.()\[\]]+", " ", name)
-            for hit in find_all(spaced):
-                if hit.kind not in ("number", "account"):  # dates and times of day
-                    self.known.add(hit)
-            for part in _NAME_PARTS.findall(spaced):
-                if looks_like_name(part):
-                    self.known.add(Hit(0, len(part), "name", "name.file", part))
-            whole = compact(Path(name).stem)
-            if len(whole) >= 6:
-                self.known.add(Hit(0, len(whole), "file_name", "file_name", whole))
+        for hit in in_name(self.facts):
+            self.known.add(hit)
         self.known.build()
 
     def _found(self, text: str, policy: Policy) -> list[Hit]:
@@ -154,7 +137,7 @@ class _Work(Generic[_Facts]):
 
     def _segment(self, at: int, segment: Segment, hits: Sequence[Hit]) -> Segment:
         if placed_words(segment) is None:
-            segment, hits = _rewritten(segment), ()
+            segment, hits = by_words(segment), ()
         spans = placed_words(segment) or []
         masked = self._all(segment.text, "full", hits)
         words = {one: number for number, group in enumerate(word_groups(spans, masked)) for one in group}
@@ -189,14 +172,8 @@ class _Work(Generic[_Facts]):
 
     def _named(self, text: str, path: str) -> list[Hit]:
         """The recording's name where places and events hold it, however short it is (``김양.m4a``)."""
-        names = [str(getattr(self.facts, field, "")) for field in ("file_name", "file_id")]
-        inside = self.document == "facts" and path.startswith(("copies", "custody", "container"))
-        wanted = [one for one in names if one and (inside or re.search(r"\.\w+$", one))]
-        return [
-            Hit(*found.span(), "file_name", "file_name", compact(Path(names[0]).stem))
-            for one in wanted
-            for found in re.finditer(rf"(?<!\w){re.escape(one)}(?!\w)", text)
-        ]
+        place = self.document == "facts" and path.startswith(("copies", "custody", "container"))
+        return list(named(self.facts, text, place=place))
 
     def _written(self, text: str, path: str, masked: list[tuple[Hit, str]]) -> str:
         for hit, mask in masked:
@@ -257,13 +234,3 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def _nothing(_model: BaseModel, _path: str) -> None:
     return None
-
-
-def _rewritten(segment: Segment) -> Segment:
-    """A segment whose words and text disagree, with the words as its text: both must be masked alike."""
-    words = [word for word in segment.words if word.text.strip()]
-    return (
-        segment.model_copy(update={"text": " ".join(one.text.strip() for one in words), "words": words})
-        if words
-        else segment
-    )

@@ -9,7 +9,7 @@ from include.redaction.hits import Hit
 from include.redaction.masks import apply
 from include.stt import Segment, Word
 
-__all__ = ["Placed", "place", "placed_words", "redact_segment", "word_groups"]
+__all__ = ["Placed", "by_words", "place", "placed_words", "redact_segment", "word_groups"]
 
 Masked = list[tuple[Hit, str]]
 
@@ -90,4 +90,14 @@ def _joined(segment: Segment, spans: Sequence[tuple[int, int]], group: list[int]
             "score": min(scores, default=None),
             "flags": list(dict.fromkeys(flag for one in members for flag in one.flags)),
         }
+    )
+
+
+def by_words(segment: Segment) -> Segment:
+    """A segment whose words and text disagree, with the words as its text: both must be masked alike."""
+    words = [word for word in segment.words if word.text.strip()]
+    return (
+        segment.model_copy(update={"text": " ".join(one.text.strip() for one in words), "words": words})
+        if words
+        else segment
     )
