@@ -61,7 +61,7 @@ _RULES: Final[tuple[tuple[Kind, str, str], ...]] = (
         "number",
         "number.birth",
         rf"(?:생년월일|생일|birth(?:day|date)?|born)(?:[은이:]|\s|is|on|of|date){{0,4}}(?<![0-9])({_DATE})"
-        rf"|(?<![0-9])(?:{_DATE}|[0-9]{{6}})\s?생(?!명|각|활|산|신|일)",
+        rf"|(?<![0-9])(?:{_DATE}|[0-9]{{6}})\s?생(?!명|각|활|산|신|일|방|중)",
     ),
     ("address", "address.street", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}{_STREET}\s?(?=[0-9]|지하|{_COUNT}{{2}})(?!이사|사이|일이|오일|일일이){_HOUSE}(?:\s?번?길\s?{_HOUSE})?(?:번지|번)?{_TAIL}"),
     ("address", "address.lot", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}(?<![가-힣])[가-힣]{{1,6}}(?:동|리|가)\s?{_HOUSE}\s?번지{_TAIL}"),

@@ -132,6 +132,7 @@ def test_texts_in_parts_and_with_signs_that_nobody_sees_are_searched() -> None:
         ("2-3일 뒤 10:12에", "2-3일 뒤 10:12에"),
         ("2025-11-19 10:12:30.5", "2025-11-19 10:12:30.5"), ("0.98234123", "0.98234123"),
         ("1,234,567원", "1,234,567원"),
+        ("2020년 1월 1일 생방송", "2020년 1월 1일 생방송"),
     ],
 )  # fmt: skip
 def test_amounts_times_and_dates_take_nothing_of_numbers(text: str, left: str) -> None:
