@@ -4,9 +4,10 @@ Automatic: it can miss, and a person must review what it made before it leaves t
 """
 
 from include.redaction.detect import find_all
-from include.redaction.document import Redacted, redact, rules_digest
+from include.redaction.document import Redacted, redact
 from include.redaction.hits import KINDS, Hit, Kind, compact
 from include.redaction.log import RedactionLog
+from include.redaction.rules import rules_digest
 from include.redaction.terms import lab_terms
 
 __all__ = [

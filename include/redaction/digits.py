@@ -40,7 +40,8 @@ _ELEMENT: Final = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN: Final = re.compile(
-    r"[\s,.\-–—·/~()+]{0,4}(?:(?:에|의|다시|하고|대시|짝대기|바|그리고|요|에다가?|dash|hyphen|and|minus|space)[\s,.\-]{0,3})?",
+    r"[\s,.\-–—·/~()+_|:…]{0,4}(?:(?:에|의|다시|하고|대시|짝대기|바|그리고|요|에다가?|dash|hyphen|and|minus|space)[\s,.\-]{0,3})?"
+    r"|[\s,.…]{1,4}(?:[음어아]{1,3}|그|저기?|um+|uh+|er+m?)[\s,.…]{1,4}",  # what is said while one thinks
     re.IGNORECASE,
 )
 _UNITS = (
@@ -48,15 +49,17 @@ _UNITS = (
     r"|주|건|회|장|권|통|배|위|학년|반|km|kg|cm|mm|m(?![a-z])|g(?![a-z])|hz|khz|db|won|dollars?|percent|years?|months?"
     r"|days?|hours?|minutes?|seconds?|times|people|points?|bytes?|ms(?![a-z])|s(?![a-z])|x(?![a-z])"
 )
+# none of these begins within a row of digits (010-1234.5678), and long ones are no amounts unless they are round
+_ALONE = r"(?<![0-9])(?<![0-9][-.])"
 _HARMLESS: Final = re.compile(
-    r"(?<![0-9])(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?![0-9])|(?:19|20)\d\d\s?[-./]\s?\d{1,2}\s?[-./]\s?\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?:[.]\d+)?Z?)?(?![0-9-])"
-    r"|\d{1,2}:\d{2}(?::\d{2})?(?:[.]\d+)?|\d{1,3}(?:,\d{3})+(?:[.]\d+)?|(?<![.])\d+[.]\d+(?![.0-9])"
-    rf"|(?:[1-9]\d*|0)(?:[.]\d+)?\s?(?:{_UNITS})(?=[^가-힣]|$|[이가은는을를에도만로의쯤짜정동간치씩후전뒤까부밖]))",
+    r"(?<![0-9])(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?![0-9])|(?:19|20)\d\d\s?[-./]\s?\d{1,2}\s?[-./]\s?\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?:[.]\d+)?Z?)?(?![0-9-]))"
+    rf"|{_ALONE}(?:\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.]\d+)?(?![0-9])|\d{{1,3}}(?:,\d{{3}})+(?:[.]\d+)?|(?:0|[1-9]\d{{0,5}})[.]\d+(?![.0-9])"
+    rf"|(?:[1-9]\d{{0,3}}\s?[-~]\s?)?(?:(?:[1-9]\d{{0,5}}|0)(?:[.]\d+)?\s?(?:{_UNITS})|[1-9]\d{{0,7}}000\s?(?:원|won))(?=[^가-힣]|$|[이가은는을를에도만로의쯤짜정동간치씩후전뒤까부밖]))",
     re.IGNORECASE,
 )
 _WORDS: Final = re.compile(r"사이사이|일일이|이일저일|이판사판|오이오이|구구절절|사사오입|일이 많|일일일일")
 _CUE: Final = re.compile(
-    r"인증\s?번호|비밀\s?번호|비번|핀\s?번호|뒷\s?자리|끝\s?자리|앞\s?자리|계좌|카드|주민|차량|전화|연락처|번호|코드|여권|면허|군번|사번|학번"
+    r"인증\s?번호|비밀\s?번호|비번|핀\s?번호|뒷\s?자리|끝\s?자리|앞\s?자리|계좌|카드|주민|차량|전화|연락처|번호|코드|생년월일|생일|여권|면허|군번|사번|학번"
     r"|\bpin\b|pass\s?(?:word|code)|\bcode\b|last four|ending in|account|card|number|extension|\bssn\b|social security"
     r"|passport|licen[cs]e|reach me|call me at",
     re.IGNORECASE,
@@ -119,7 +122,7 @@ def _runs(text: str) -> Iterator[list[_Group]]:
         digits, repeats = _value(found.group(), script)
         gap = text[reach:start] if run or times > 1 else None
         reach = end
-        if gap is None or not _BETWEEN.fullmatch(gap) or (gap == "" and run and not _joins(run[-1], script)):
+        if gap is None or not _BETWEEN.fullmatch(gap) or (run and not _joins(run[-1], script, gap, digits)):
             if run:
                 yield run
             run, times = [], 1
@@ -136,9 +139,12 @@ def _runs(text: str) -> Iterator[list[_Group]]:
         yield run
 
 
-def _joins(last: _Group, script: str) -> bool:
-    """Whether what follows without a space belongs to the number: 1500이 and 3일 are a number and a word."""
-    return last.script == script or "english" in (last.script, script) or len(last.digits) >= 3
+def _joins(last: _Group, script: str, gap: str, digits: str) -> bool:
+    """Whether what follows belongs to the number: 1500이 and 3일 are a number and a word, and in the names of files
+    (``01098765432_251119``) a whole number stands beside a date."""
+    if "_" in gap:
+        return len(last.digits) < 8 and len(digits) < 8
+    return gap != "" or last.script == script or "english" in (last.script, script) or len(last.digits) >= 3
 
 
 def _value(word: str, script: str) -> tuple[str, int]:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Final, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from include.container import Observation
 from include.forensic import Analysis
 from include.redaction.detect import find_all, find_formal
+from include.redaction.dumps import dumps
+from include.redaction.file_names import in_name, named, suffix_of
 from include.redaction.hits import Hit, compact, merged
 from include.redaction.known import Known, terms_as_hits
 from include.redaction.lines import segment_hits
 from include.redaction.log import Elsewhere, MaskedSpan, RedactionLog
 from include.redaction.masks import Masks, apply
-from include.redaction.names_ko import looks_like_name
+from include.redaction.rules import rules_digest
 from include.redaction.second_decodes import redact_confirmation
-from include.redaction.segments import place, placed_words, redact_segment
+from include.redaction.segments import by_words, place, placed_words, redact_segment, word_groups
+from include.redaction.spelling import composed, respelled
 from include.redaction.walk import Policy, walk
+from include.redaction.withheld import facts_without, reference_without
 from include.stt import Confirmation, Segment, Transcript
 
-__all__ = ["Redacted", "redact", "rules_digest"]
+__all__ = ["Redacted", "redact"]
 
 _Facts = TypeVar("_Facts", bound=BaseModel)
-_NAME_PARTS: Final = re.compile(r"[가-힣]{2,4}")
-_PACKAGE: Final = Path(__file__).resolve().parent
 Document = Literal["transcript", "analysis", "facts"]
 
 
@@ -41,20 +40,6 @@ class Redacted(Generic[_Facts]):
     analysis: Analysis
     facts: _Facts
     log: RedactionLog
-
-
-@cache
-def _code_digest() -> str:
-    digest = hashlib.sha256()
-    for path in sorted(one for one in _PACKAGE.rglob("*") if one.suffix in (".py", ".txt")):
-        digest.update(f"{path.relative_to(_PACKAGE).as_posix()} ".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def rules_digest(terms: Sequence[str] = ()) -> str:
-    """SHA-256 (hex) over the rules, their lists and a lab's own terms."""
-    return hashlib.sha256("\n".join([_code_digest(), *sorted(terms)]).encode()).hexdigest()
 
 
 def redact(
@@ -91,8 +76,11 @@ class _Work(Generic[_Facts]):
         language: Literal["ko", "en"],
         terms: Sequence[str],
     ) -> None:
-        self.transcript, self.analysis, self.facts = transcript, analysis, facts
-        self.language, self.terms = language, [one for one in terms if len(compact(one)) > 1]
+        self.withheld: set[str] = set()
+        self.transcript = respelled(transcript)
+        self.analysis = reference_without(respelled(analysis), language, self.withheld)
+        self.facts = facts_without(respelled(facts), transcript.recording.sha256, language, self.withheld)
+        self.language, self.terms = language, [one for one in map(composed, terms) if len(compact(one)) > 1]
         self.masks, self.known = Masks(language), Known()
         self.spans: list[MaskedSpan] = []
         self.elsewhere: dict[tuple[Document, str, str, str], Elsewhere] = {}
@@ -109,7 +97,7 @@ class _Work(Generic[_Facts]):
         transcript = transcript.model_copy(update={"segments": segments})
         source = self.analysis.transcript.model_copy(update={"name": f"{self.neutral}_transcript.json"})
         analysis = self._walked("analysis", self.analysis.model_copy(update={"transcript": source}))
-        named = {"file_id": self.neutral, "file_name": self.neutral + self._suffix()}
+        named = {"file_id": self.neutral, "file_name": self.neutral + suffix_of(self.facts)}
         facts = self._walked(
             "facts", self.facts.model_copy(update={key: named[key] for key in named if hasattr(self.facts, key)})
         )
@@ -117,10 +105,6 @@ class _Work(Generic[_Facts]):
         transcript = Transcript.model_validate(transcript.model_dump(by_alias=True))
         analysis = Analysis.model_validate(analysis.model_dump(by_alias=True))
         return Redacted(transcript, analysis, facts, self._log())
-
-    def _suffix(self) -> str:
-        suffix = Path(str(getattr(self.facts, "file_name", ""))).suffix
-        return suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) else ""
 
     def _learn(self, own: Sequence[Sequence[Hit]]) -> None:
         """What the rules find anywhere is known from then on; the words of file names and the lab's terms as well."""
@@ -135,18 +119,8 @@ class _Work(Generic[_Facts]):
 
         for model in (self.transcript, self.analysis, self.facts):
             walk(model, look, special=_nothing)
-        for field in ("file_id", "file_name"):
-            name = str(getattr(self.facts, field, ""))
-            spaced = re.sub(r"[_\-.()\[\]]+", " ", name)
-            for hit in find_all(spaced):
-                if hit.kind not in ("number", "account"):  # dates and times of day
-                    self.known.add(hit)
-            for part in _NAME_PARTS.findall(spaced):
-                if looks_like_name(part):
-                    self.known.add(Hit(0, len(part), "name", "name.file", part))
-            whole = compact(Path(name).stem)
-            if len(whole) >= 6:
-                self.known.add(Hit(0, len(whole), "file_name", "file_name", whole))
+        for hit in in_name(self.facts):
+            self.known.add(hit)
         self.known.build()
 
     def _found(self, text: str, policy: Policy) -> list[Hit]:
@@ -163,14 +137,15 @@ class _Work(Generic[_Facts]):
 
     def _segment(self, at: int, segment: Segment, hits: Sequence[Hit]) -> Segment:
         if placed_words(segment) is None:
-            segment, hits = _rewritten(segment), ()
+            segment, hits = by_words(segment), ()
         spans = placed_words(segment) or []
         masked = self._all(segment.text, "full", hits)
+        words = {one: number for number, group in enumerate(word_groups(spans, masked)) for one in group}
         for hit, mask in masked:
             where = place(segment, spans, hit)
             self.spans.append(
                 MaskedSpan(
-                    segment=at, first_word=where.first_word, last_word=where.last_word,
+                    segment=at, word=None if where.first_word is None else words[where.first_word],
                     start=where.start, end=where.end, kind=self.known.entity(hit)[0], rule=hit.rule, mask=mask,
                 )
             )  # fmt: skip
@@ -193,7 +168,12 @@ class _Work(Generic[_Facts]):
         return walk(model, self._rewrite, special=self._special)
 
     def _rewrite(self, text: str, path: str, policy: Policy) -> str:
-        return self._written(text, path, self._all(text, policy))
+        return self._written(text, path, self._all(text, policy, self._named(text, path)))
+
+    def _named(self, text: str, path: str) -> list[Hit]:
+        """The recording's name where places and events hold it, however short it is (``김양.m4a``)."""
+        place = self.document == "facts" and path.startswith(("copies", "custody", "container"))
+        return list(named(self.facts, text, place=place))
 
     def _written(self, text: str, path: str, masked: list[tuple[Hit, str]]) -> str:
         for hit, mask in masked:
@@ -204,9 +184,21 @@ class _Work(Generic[_Facts]):
         return apply(text, masked) if masked else text
 
     def _special(self, model: BaseModel, path: str) -> BaseModel | None:
+        if isinstance(model, Observation):
+            return self._observation(model, path)
         if not isinstance(model, Confirmation):
             return None
         return redact_confirmation(model, path, self, lambda text: len(self._all(text, "full")), self._needed)
+
+    def _observation(self, seen: Observation, path: str) -> Observation:
+        """An observation masked, with the bytes that it prints."""
+        bare = walk(seen.model_copy(update={"values": {}}), self._rewrite, special=_nothing, path=path)
+        values = {}
+        for name, text in seen.values.items():
+            here = f"{path}.values.{name}"
+            more = [*dumps(name, text, seen.where), *self._named(text, here)]
+            values[self._rewrite(name, here, "full")] = self._written(text, here, self._all(text, "full", more))
+        return bare.model_copy(update={"values": values})
 
     def _needed(self, start: float, end: float) -> int:
         return sum(one.start < end and one.end > start for one in self.spans)
@@ -227,10 +219,10 @@ class _Work(Generic[_Facts]):
     def _log(self) -> RedactionLog:
         return RedactionLog(
             recording_sha256=self.transcript.recording.sha256,
-            transcript_sha256=self.analysis.transcript.sha256,
             language=self.language,
-            rules_sha256=rules_digest(self.terms),
+            rules_sha256=rules_digest(),
             lab_terms=len(self.terms),
+            withheld=sorted(self.withheld),
             spans=self.spans,
             elsewhere=list(self.elsewhere.values()),
             counts=self.masks.counts(),
@@ -242,13 +234,3 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def _nothing(_model: BaseModel, _path: str) -> None:
     return None
-
-
-def _rewritten(segment: Segment) -> Segment:
-    """A segment whose words and text disagree, with the words as its text: both must be masked alike."""
-    words = [word for word in segment.words if word.text.strip()]
-    return (
-        segment.model_copy(update={"text": " ".join(one.text.strip() for one in words), "words": words})
-        if words
-        else segment
-    )

@@ -12,10 +12,11 @@ __all__ = ["KINDS", "Hit", "Kind", "compact", "merged"]
 
 Kind = Literal[
     "name", "phone", "resident_number", "card", "account", "number", "plate", "email", "url", "address", "term",
-    "passage", "file_name",
+    "passage", "file_name", "dump",
 ]  # fmt: skip
 """``number``: a run of digits that is none of the others (PIN, part of a number); ``term``: on the lab's own list;
-``passage``: a whole text in which something of the transcript's was not found again; ``file_name``: the recording's."""
+``passage``: a whole text in which something of the transcript's was not found again; ``file_name``: the recording's;
+``dump``: bytes of the file in hex."""
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from include.redaction.digits import digit_runs
 from include.redaction.hits import Hit, Kind, compact
+from include.redaction.spelling import folded
 
 __all__ = ["Known"]
 
@@ -80,7 +81,8 @@ class Known:
 
     def find(self, text: str, *, least: int) -> list[Hit]:
         """Where a text holds something known, or ``least`` and more digits of it."""
-        return [*self._found_names(text), *self._found_numbers(text, least), *self._found_texts(text)]
+        plain = folded(text)
+        return [*self._found_names(plain), *self._found_numbers(plain, least), *self._found_texts(text)]
 
     def _found_names(self, text: str) -> Iterator[Hit]:
         if self._pattern is not None:
@@ -110,7 +112,7 @@ class Known:
         piece = compact(word)
         if len(piece) < 2:
             return False
-        values = [digits for _, _, digits in digit_runs(word)]
+        values = [digits for _, _, digits in digit_runs(folded(word))]
         if len(values) == 1 and len(values[0]) >= 2 and self._whole(values[0]) is not None:
             return True
         return any(piece in key and len(piece) > 2 for key in self._texts)

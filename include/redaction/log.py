@@ -22,12 +22,12 @@ class _Model(BaseModel):
 
 
 class MaskedSpan(_Model):
-    """One masked stretch of the transcript's text. Indexes are those of the transcript before redaction."""
+    """One masked stretch of the transcript's text."""
 
     segment: int
-    first_word: int | None
-    """Index of the first word of the segment that it touches; None where text and words don't agree."""
-    last_word: int | None
+    word: int | None
+    """Index of the word with the mask among those of the segment in the *redacted* copy, where all words under a mask
+    are one: how many they were would tell what they were. None where the segment has no words."""
     start: float
     """Seconds; of the segment where the words have no times."""
     end: float
@@ -53,14 +53,14 @@ class RedactionLog(_Model):
 
     schema_: Literal["voiceman.redaction/1"] = Field(SCHEMA, alias="schema")
     recording_sha256: str
-    transcript_sha256: str
-    """Of the transcript as analysed, before redaction."""
     language: Literal["ko", "en"]
     """Of the masks."""
     rules_sha256: str
-    """Over the rules, their word lists and the lab's own terms."""
+    """Over the rules and their word lists, without the lab's own terms."""
     lab_terms: int
     """How many terms the lab gave."""
+    withheld: list[str]
+    """Digests over masked texts that are in no redacted copy, because names could be tried until they fit: fields."""
     review: str = REVIEW
     spans: list[MaskedSpan]
     elsewhere: list[Elsewhere]

@@ -14,11 +14,13 @@ _LABELS: Final[dict[str, dict[Kind, str]]] = {
         "name": "이름", "phone": "전화번호", "resident_number": "주민등록번호", "card": "카드번호",
         "account": "계좌번호", "number": "번호", "plate": "차량번호", "email": "이메일", "url": "인터넷주소",
         "address": "주소", "term": "지정어", "passage": "가린 구절", "file_name": "파일명",
+        "dump": "원시 바이트",
     },
     "en": {
         "name": "NAME", "phone": "PHONE", "resident_number": "RESIDENT NUMBER", "card": "CARD", "account": "ACCOUNT",
         "number": "NUMBER", "plate": "PLATE", "email": "E-MAIL", "url": "URL", "address": "ADDRESS", "term": "TERM",
         "passage": "MASKED PASSAGE", "file_name": "FILE NAME",
+        "dump": "RAW BYTES",
     },
 }  # fmt: skip
 

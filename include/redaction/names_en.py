@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,8 @@ from include.redaction.hits import Hit
 __all__ = ["find_english_names"]
 
 _LISTS: Final = Path(__file__).resolve().parent / "words"
-_WORD = r"[A-Z][a-z]+(?:['’-][A-Z]?[a-z]+)*"
+_UP, _LOW = "[A-ZÀ-ÖØ-Þ]", "[a-zß-öø-ÿ]"
+_WORD = rf"{_UP}{_LOW}+(?:['’-]{_UP}?{_LOW}+)*"
 _RULES: Final = (
     (
         "name.en.title",
@@ -27,6 +29,13 @@ _RULES: Final = (
     ),
 )
 _COMPILED: Final = tuple((rule, re.compile(pattern)) for rule, pattern in _RULES)
+_CAPITALS: Final = re.compile(rf"(?<![\w'’])({_UP}{{2,}})\s({_UP}{{2,}})(?![\w'’])")
+_INTRO_LOW: Final = re.compile(
+    rf"\b(?:my name is|my name's|the name is|his name is|her name is)\s({_LOW}+)(?:\s({_LOW}{{3,}}))?(?!\w)"
+)
+_GOES_ON: Final = frozenset(
+    ("and", "but", "from", "with", "calling", "here", "speaking", "who", "not", "the", "you", "are")
+)
 _PAIR: Final = re.compile(rf"(?<![\w'’])({_WORD})\s({_WORD}(?:\s{_WORD})?)")
 _SINGLE: Final = re.compile(rf"(?<![\w'’-]){_WORD}")
 
@@ -44,16 +53,36 @@ def find_english_names(text: str) -> list[Hit]:
     for rule, pattern in _COMPILED:
         for found in pattern.finditer(text):
             hits += _hit(text, found.start(1), found.end(1), rule)
+    hits += _unusual(text)
     for found in _PAIR.finditer(text):
-        if found[1].lower() in word_list("first_names.txt"):
+        if _first(found[1]):
             hits += _hit(text, found.start(), found.end(), "name.en.full")
         elif not _begins(text, found.start()) and not {one.lower() for one in found.group().split()} & word_list(
             "not_names_en.txt"
         ):
             hits += _hit(text, found.start(), found.end(), "name.en.pair")
     for found in _SINGLE.finditer(text):
-        if found.group().partition("'")[0].partition("’")[0].lower() in word_list("first_names.txt"):
+        if _first(found.group().partition("'")[0].partition("’")[0]):
             hits += _hit(text, found.start(), found.end(), "name.en.first")
+    return hits
+
+
+def _first(word: str) -> bool:
+    """Whether a word is a first name, with or without its accents."""
+    plain = "".join(one for one in unicodedata.normalize("NFD", word.lower()) if not unicodedata.combining(one))
+    return plain in word_list("first_names.txt")
+
+
+def _unusual(text: str) -> list[Hit]:
+    """JOHN SMITH, and "my name is josé garcía": a known first name, in whatever case, and the word after it."""
+    hits = []
+    for rule, pattern in (("name.en.capitals", _CAPITALS), ("name.en.intro", _INTRO_LOW)):
+        for found in pattern.finditer(text):
+            if _first(found[1]):
+                last = (found[2] or "").lower()
+                alone = not last or last in _GOES_ON or last in word_list("not_names_en.txt")
+                end = found.end(1 if alone else 2)
+                hits.append(Hit(found.start(1), end, "name", rule, text[found.start(1) : end].lower()))
     return hits
 
 

@@ -1,4 +1,4 @@
-"""E-mail and web addresses, car plates, postal addresses: what is found by its form."""
+"""E-mail and web addresses, car plates, dates of birth, postal addresses: what is found by its form."""
 
 # ruff: noqa: E501 (patterns read better whole, and Hangul counts twice)
 from __future__ import annotations
@@ -30,16 +30,18 @@ _UNIT = rf"{_COUNT}+\s?동\s?{_COUNT}+\s?호"
 _STREET = r"(?<![가-힣])(?![가-힣]*으로\s)(?!으로|서로|별로|도로|새로|바로|따로|진짜로|그대로|스스로|실제로)[가-힣]{1,7}[0-9]{0,3}(?:대로|로|길)"
 _BUILDING = r"[가-힣A-Za-z]{1,10}\s?(?:아파트|빌라|오피스텔|맨션|빌딩|타워|자이|래미안|푸르지오|힐스테이트|아이파크|고시원|원룸)"
 _TAIL = rf"(?:\s?,?\s?(?:{_BUILDING}|{_UNIT}|{_COUNT}+\s?호(?![가-힣])|{_COUNT}+\s?층))*"
+_DATE = r"(?:(?:19|20)?[0-9]{2}\s?(?:[-./]|년)\s?[0-9]{1,2}\s?(?:[-./]|월)\s?[0-9]{1,2}(?:\s?일)?|(?:(?:19|20)[0-9]{2}|[0-9]{2})[0-9]{4})(?![0-9])"
 _SUFFIX = r"St(?:reet)?|Ave(?:nue)?|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Terrace|Crescent|Square"
 
 _RULES: Final[tuple[tuple[Kind, str, str], ...]] = (
-    ("email", "email.written", r"[A-Za-z0-9._%+\-]+\s?@\s?[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+"),
+    ("email", "email.written", r"(?:(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]+|(?<![가-힣])[가-힣]{2,})\s?@\s?[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+"),
     (
         "email",
         "email.spoken",
-        r"[A-Za-z0-9가-힣._\-]+(?:\s[A-Za-z0-9]+){0,4}\s?(?:골뱅이|앳)\s?[A-Za-z가-힣0-9]+\s?(?:점|쩜|닷|\.)\s?"
+        # from the beginning of a word only: from each sign of it, a long one would take the square of its length
+        r"(?<![A-Za-z0-9가-힣._\-])[A-Za-z0-9가-힣._\-]+(?:\s[A-Za-z0-9]+){0,4}\s?(?:골뱅이|앳)\s?[A-Za-z가-힣0-9]+\s?(?:점|쩜|닷|\.)\s?"
         r"(?:컴|넷|오알지|씨오\s?(?:점\s?)?케이알|com|net|org|co\.?\s?kr|kr)"
-        r"|[A-Za-z0-9._\-]+(?:\s(?:dot|underscore|dash)\s[A-Za-z0-9]+)*\s(?:at)\s[A-Za-z0-9\-]+(?:\s?dot\s?(?:com|net|org|co|kr|uk|edu))+",
+        r"|(?<![A-Za-z0-9._\-])[A-Za-z0-9._\-]+(?:\s(?:dot|underscore|dash)\s[A-Za-z0-9]+)*\s(?:at)\s[A-Za-z0-9\-]+(?:\s?dot\s?(?:com|net|org|co|kr|uk|edu))+",
     ),
     ("url", "url", r"https?://[^\s\"'<>]+|www\.[^\s\"'<>]+|(?<![\w.@-])[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.(?:com|net|org|kr|io|me)(?![\w-])(?:/[^\s\"'<>]*)?"),
     (
@@ -54,6 +56,12 @@ _RULES: Final[tuple[tuple[Kind, str, str], ...]] = (
         "phone.counted",
         rf"(?<![0-9가-힣])(?:공일[공일육칠팔구]|영일[영일육칠팔구]|01[016789]|[공영]이|02)(?:\s?(?:에|다시|의|-)?\s?){_COUNT}{{2,7}}"
         rf"(?:\s?(?:에|다시|의|-)\s?|\s){_COUNT}{{2,7}}",
+    ),
+    (
+        "number",
+        "number.birth",
+        rf"(?:생년월일|생일|birth(?:day|date)?|born)(?:[은이:]|\s|is|on|of|date){{0,4}}(?<![0-9])({_DATE})"
+        rf"|(?<![0-9])(?:{_DATE}|[0-9]{{6}})\s?생(?!명|각|활|산|신|일|방|중)",
     ),
     ("address", "address.street", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}{_STREET}\s?(?=[0-9]|지하|{_COUNT}{{2}})(?!이사|사이|일이|오일|일일이){_HOUSE}(?:\s?번?길\s?{_HOUSE})?(?:번지|번)?{_TAIL}"),
     ("address", "address.lot", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}(?<![가-힣])[가-힣]{{1,6}}(?:동|리|가)\s?{_HOUSE}\s?번지{_TAIL}"),
@@ -80,7 +88,7 @@ _COMPILED: Final = tuple((kind, rule, re.compile(pattern)) for kind, rule, patte
 def find_patterns(text: str) -> list[Hit]:
     """E-mail, web, plates and addresses of a text."""
     return [
-        Hit(found.start(), found.end(), kind, rule, compact(found.group()))
+        Hit(*found.span(found.lastindex or 0), kind, rule, compact(found[found.lastindex or 0]))
         for kind, rule, pattern in _COMPILED
         for found in pattern.finditer(text)
         if rule != "phone.counted" or set(found.group()) & set("십백천")  # others are rows of digits

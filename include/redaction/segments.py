@@ -9,7 +9,7 @@ from include.redaction.hits import Hit
 from include.redaction.masks import apply
 from include.stt import Segment, Word
 
-__all__ = ["Placed", "placed_words", "redact_segment"]
+__all__ = ["Placed", "by_words", "place", "placed_words", "redact_segment", "word_groups"]
 
 Masked = list[tuple[Hit, str]]
 
@@ -19,7 +19,7 @@ class Placed:
     """Where a hit lies among a segment's words, and when."""
 
     first_word: int | None
-    last_word: int | None
+    """Before redaction."""
     start: float
     end: float
 
@@ -43,10 +43,24 @@ def place(segment: Segment, spans: Sequence[tuple[int, int]] | None, hit: Hit) -
         [] if spans is None else [at for at, (start, end) in enumerate(spans) if start < hit.end and end > hit.start]
     )
     if not touched:
-        return Placed(None, None, segment.start, segment.end)
+        return Placed(None, segment.start, segment.end)
     starts = [one for at in touched if (one := segment.words[at].start) is not None]
     ends = [one for at in touched if (one := segment.words[at].end) is not None]
-    return Placed(touched[0], touched[-1], min(starts, default=segment.start), max(ends, default=segment.end))
+    return Placed(touched[0], min(starts, default=segment.start), max(ends, default=segment.end))
+
+
+def word_groups(spans: Sequence[tuple[int, int]], masked: Masked) -> list[list[int]]:
+    """The words that become one, by index: those that one mask reaches over; the others are alone."""
+    groups: list[list[int]] = []
+    reach = -1
+    for at, (start, end) in enumerate(spans):
+        over = [hit for hit, _ in masked if hit.start < end and hit.end > start]
+        if groups and over and over[0].start < reach:
+            groups[-1].append(at)
+        else:
+            groups.append([at])
+        reach = max([reach, *(hit.end for hit in over)])
+    return groups
 
 
 def redact_segment(segment: Segment, spans: Sequence[tuple[int, int]], masked: Masked) -> Segment:
@@ -57,16 +71,7 @@ def redact_segment(segment: Segment, spans: Sequence[tuple[int, int]], masked: M
         spans: of its words in its text.
         masked: hits with their masks, in order, disjoint.
     """
-    groups: list[list[int]] = []
-    reach = -1
-    for at, (start, end) in enumerate(spans):
-        over = [hit for hit, _ in masked if hit.start < end and hit.end > start]
-        if groups and over and over[0].start < reach:
-            groups[-1].append(at)
-        else:
-            groups.append([at])
-        reach = max([reach, *(hit.end for hit in over)])
-    words = [_joined(segment, spans, group, masked) for group in groups]
+    words = [_joined(segment, spans, group, masked) for group in word_groups(spans, masked)]
     return segment.model_copy(update={"text": apply(segment.text, masked), "words": words})
 
 
@@ -85,4 +90,14 @@ def _joined(segment: Segment, spans: Sequence[tuple[int, int]], group: list[int]
             "score": min(scores, default=None),
             "flags": list(dict.fromkeys(flag for one in members for flag in one.flags)),
         }
+    )
+
+
+def by_words(segment: Segment) -> Segment:
+    """A segment whose words and text disagree, with the words as its text: both must be masked alike."""
+    words = [word for word in segment.words if word.text.strip()]
+    return (
+        segment.model_copy(update={"text": " ".join(one.text.strip() for one in words), "words": words})
+        if words
+        else segment
     )

@@ -1,7 +1,7 @@
 """Every text of a document, however deep, whatever field a later version adds: models, lists, dictionaries, keys.
 
-Fields that can only hold fixed words (``Literal``) and values that are digests, times or fingerprints are left as they
-are; everything else goes through the function that is handed in.
+Fields that can only hold fixed words (``Literal``) and values that are digests or times are left as they are;
+everything else goes through the function that is handed in.
 """
 
 from __future__ import annotations
@@ -33,9 +33,14 @@ SOFTWARE_FIELDS: Final = frozenset(
         "schema_", "id", "fallback", "accuracy", "abstained",
     )
 )  # fmt: skip
+TOLD_MODELS: Final = frozenset(("ReportFacts", "StatedFacts", "CustodyEvent", "VerifiedCopy"))
+"""What people wrote and said: no name of a field makes the software their author (``CustodyEvent.reason``)."""
+OBSERVATION_FIELDS: Final = frozenset(("id", "what", "meaning", "limits"))
+"""The software's own sentences about a file; what stands beside them (``values``, ``where``) is the file's."""
 LABEL_FIELDS: Final = frozenset(("job_id", "run_id", "job", "run", "case", "case_number", "evidence_number"))
 _FIXED: Final = re.compile(
-    r"[0-9a-f]{16,}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?|[A-Za-z0-9+/=_-]{64,}"
+    # a digest has a letter: sixteen decimal digits are a card's
+    r"(?=[0-9]*[a-f])[0-9a-f]{16,}|[0-9a-f]{64}|\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
 )
 
 
@@ -86,12 +91,22 @@ def _model(
     changed = {}
     for name in type(model).model_fields:
         if name not in fixed:
-            own: Policy = "formal" if name in SOFTWARE_FIELDS else "label" if name in LABEL_FIELDS else policy
+            own = _policy(type(model), name, policy)
             before = getattr(model, name)
             after = _value(before, rewrite, special, f"{path}.{name}" if path else name, own)
             if after is not before:
                 changed[name] = after
     return model.model_copy(update=changed) if changed else model
+
+
+@cache
+def _policy(kind: type[BaseModel], name: str, policy: Policy) -> Policy:
+    """How a field is searched; of a model and of what it is derived from, because later versions derive."""
+    kinds = {one.__name__ for one in kind.__mro__}
+    software = frozenset() if kinds & TOLD_MODELS else SOFTWARE_FIELDS
+    if "Observation" in kinds:
+        software = OBSERVATION_FIELDS
+    return "formal" if name in software else "label" if name in LABEL_FIELDS else policy
 
 
 def _value(

@@ -102,17 +102,17 @@ def test_findings_segments_and_times_are_those_of_the_full_report(copies: Copies
 
 
 def test_the_log_names_words_and_times_and_fits_its_schema(copies: Copies) -> None:
-    transcript, _, _ = seeded()
     log = RedactionLog.model_validate_json(copies.log.to_json())
     assert log == copies.log
     assert "Automatic redaction can miss" in log.to_json()
     for one in log.spans:
-        if one.first_word is None or one.last_word is None:
+        if one.word is None:
             continue
-        words = transcript.segments[one.segment].words[one.first_word : one.last_word + 1]
-        assert (words[0].start, words[-1].end) == (one.start, one.end)
+        word = copies.transcript.segments[one.segment].words[one.word]
+        assert one.mask in word.text
+        assert (word.start, word.end) == (one.start, one.end)
     phone = [one for one in log.spans if one.kind == "phone" and one.segment in (1, 3)]
-    assert [(one.segment, one.first_word, one.last_word) for one in phone] == [(1, 3, 4), (3, 0, 0)]
+    assert [(one.segment, one.word) for one in phone] == [(1, 3), (3, 0)]
     assert {one.mask for one in phone} == {phone[0].mask}
     assert log.counts["name"] >= 3
     assert log.counts["term"] == log.lab_terms == 1
@@ -176,7 +176,11 @@ def test_intake_facts_custody_and_copies_are_searched(copies: Copies) -> None:
     made = redact(transcript, analysis, more, language="ko", terms=TERMS).facts
     assert leaks(made.model_dump_json()) == []
     assert made.custody is not None
-    assert (made.custody[0].seq, made.custody[0].action, made.custody[0].hash) == (1, "claimed", "0" * 64)
+    assert (made.custody[0].seq, made.custody[0].action, made.custody[0].hash) == (
+        1,
+        "claimed",
+        "비식별본에서는 밝히지 않음",
+    )
     assert made.stated is not None
     assert made.stated.requester is not None
     assert made.stated.requester.startswith("[이름 ")
@@ -203,7 +207,7 @@ def test_nothing_is_masked_where_nothing_is_to_be_masked() -> None:
     made = redact(transcript, analysis, make_facts(file_id="call-7", file_name="call-7.m4a"), language="en")
     assert made.transcript == transcript
     assert made.log.spans == []
-    renamed = made.analysis.model_copy(update={"transcript": analysis.transcript})
+    renamed = made.analysis.model_copy(update={"transcript": analysis.transcript})  # its name and digest
     assert renamed == analysis
 
 
