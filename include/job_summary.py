@@ -33,7 +33,9 @@ SCHEMA: Final = "voiceman.job_summary/1"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class Failure(_Model):
@@ -201,7 +203,13 @@ class CaseReportMade(_Model):
 class JobSummary(_Model):
     """Every recording of a job, and the totals."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
 
     schema_: Literal["voiceman.job_summary/1"] = Field(SCHEMA, alias="schema")
     job_id: str

@@ -69,7 +69,7 @@ class Signer(Protocol):
 class PublicKey(BaseModel):
     """A public key and when it signs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     keyid: str
     pem: bytes

@@ -29,7 +29,9 @@ class PhrasePlace(BaseModel):
     start: float | None
     """When the turn that holds it begins, seconds; None when not known."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class RepeatedPhrase(BaseModel):
@@ -42,7 +44,9 @@ class RepeatedPhrase(BaseModel):
     places: list[PhrasePlace] = Field(default_factory=list, max_length=MOST_PLACES)
     """By recording and turn; the first ones of very many."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 def repeated_phrases(recordings: Sequence[CaseRecording]) -> list[RepeatedPhrase]:

@@ -40,7 +40,9 @@ _LOUD_LABELS = frozenset({"angry", "anger", "fear", "fearful", "happy", "surpris
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class CrossCheck(_Model):

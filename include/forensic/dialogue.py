@@ -21,7 +21,7 @@ __all__ = ["TextAnalysis", "TextFinding", "TextSetAside", "Turn", "analyze_text"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 class Turn(_Model):
@@ -85,7 +85,7 @@ class TextAnalysis(_Model):
 
 
 class _Dialogue(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     id: str | int | None = None
     turns: list[Turn]

@@ -65,7 +65,13 @@ class Analysis(BaseModel):
     """SHA-256 over taxonomy, models, versions and parameters."""
     created_at: str
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
 
     def to_json(self) -> str:
         """JSON with stable key order, UTF-8, two-space indent."""

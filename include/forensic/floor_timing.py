@@ -27,7 +27,9 @@ Floor = Sequence[tuple[float, float, str]]
 class FloorMeasures(BaseModel):
     """Timing of one speaker against the others. Descriptions of times, nothing about why."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     turns: Measurement
     """How often the speaker has the floor."""

@@ -12,7 +12,9 @@ __all__ = ["Rate", "Trend", "poisson_interval", "rate_per_hour", "rate_trend"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class Rate(_Model):

@@ -55,7 +55,9 @@ _Key = tuple[int, float, float, str, tuple[str, ...]]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class DecodedPassage(_Model):
@@ -77,7 +79,13 @@ class SecondDecodes(_Model):
     failed: str | None = None
     """Why none could be decoded."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
 
     @classmethod
     def of(cls, passages: Sequence[Passage], decoded: Sequence[Decodings] | NotMeasured) -> SecondDecodes:

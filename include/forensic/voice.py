@@ -36,7 +36,9 @@ VOICE_PARAMETERS: dict[str, Any] = {
 class VoiceAnalysis(BaseModel):
     """What the audio of a recording gives."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
     description: VoiceDescription | NotMeasured
     departures: VoiceDepartures | NotMeasured

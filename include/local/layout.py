@@ -29,7 +29,7 @@ SERVER_ROOT = Path("/var/lib/voiceman")
 class Prepared(BaseModel):
     """What the Airflow database was prepared with: while it holds, ``up`` skips the slow steps."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     airflow_version: str
     """Version of apache-airflow that migrated the database."""
@@ -43,7 +43,7 @@ class Prepared(BaseModel):
 class StackState(BaseModel):
     """What survives ``down``."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     stack_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
     """Every process of the stack carries it as ``VOICEMAN_STACK_ID``."""

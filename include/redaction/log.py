@@ -18,7 +18,9 @@ REVIEW: Final = "Automatic redaction can miss. A person must compare it with the
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class MaskedSpan(_Model):
@@ -67,7 +69,13 @@ class RedactionLog(_Model):
     counts: dict[Kind, int]
     """Kind → how many different ones (persons, numbers …)."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
 
     def to_json(self) -> str:
         """JSON with stable key order, UTF-8, two-space indent."""

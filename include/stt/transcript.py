@@ -37,7 +37,9 @@ SCHEMA: Final = "voiceman.transcript/1"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 class NotMeasured(_Model):
@@ -248,7 +250,13 @@ class Transcript(_Model):
     created_at: str
     """UTC, ISO 8601."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
 
     def to_json(self) -> str:
         """JSON with stable key order, UTF-8, two-space indent."""

@@ -1,13 +1,16 @@
 """Rules of the house that a reader would otherwise have to check by eye."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from include import plain
+from include.report import StatedFacts
 from include.settings import ROOT
 
 PACKAGES = ["storage", "state", "stt", "forensic", "container", "redaction", "evidence", "report", "pipeline", "local"]
@@ -47,6 +50,16 @@ def test_only_settings_reads_the_environment() -> None:
 def test_schemas_in_docs_are_current() -> None:
     for name, text in plain.schema_files().items():
         assert (ROOT / "docs" / "schemas" / name).read_text() == text, f"{name}: run make schemas"
+
+
+def test_no_model_repeats_what_people_said_in_its_errors() -> None:
+    """A traceback goes to the log; pydantic would quote the refused value in it."""
+    for path in MODULES:
+        for found in re.finditer(r"(?<![A-Za-z])ConfigDict\(((?:[^()]|\([^()]*\))*)\)", path.read_text()):
+            assert "hide_input_in_errors=True" in found[1], path
+    with pytest.raises(ValidationError) as refused:
+        StatedFacts.model_validate({"requester": ["an unheard-of name"]})
+    assert "unheard-of" not in str(refused.value)
 
 
 def test_the_pipelines_door_names_what_is_there() -> None:
