@@ -76,7 +76,10 @@ def split(data: bytes) -> tuple[bytes, bytes]:
     match = re.search(rb"/ByteRange \[0 (\d+) (\d+) \d+\]", data)
     assert match
     first, second = int(match[1]), int(match[2])
-    return bytes.fromhex(data[first + 1 : second - 1].decode()).rstrip(b"\0"), data[:first] + data[second:]
+    padded = bytes.fromhex(data[first + 1 : second - 1].decode())
+    # by its own length: a signature may end in a zero byte, so zeros cannot be cut off as padding
+    length = int.from_bytes(padded[2 : 2 + (padded[1] & 0x7F)], "big") + 2 + (padded[1] & 0x7F)
+    return padded[:length], data[:first] + data[second:]
 
 
 def openssl_accepts(tmp_path: Path, data: bytes, root: Path) -> bool:
