@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.described import DESCRIBED
 from include.manifest import State
 from include.stt import NotMeasured
 
@@ -34,7 +35,7 @@ SCHEMA: Final = "voiceman.job_summary/1"
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 
@@ -206,7 +207,7 @@ class JobSummary(_Model):
     model_config = ConfigDict(
         extra="forbid",
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=DESCRIBED,
         allow_inf_nan=False,
         hide_input_in_errors=True,
     )

@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
 from include.errors import InvalidJobError, InvalidNameError, LanguageError
 from include.settings import LANGUAGES
 
@@ -78,7 +79,9 @@ class State(StrEnum):
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=DESCRIBED, hide_input_in_errors=True
+    )
 
 
 class Job(_Value):

@@ -51,7 +51,6 @@ class Settings(BaseSettings):
         env_file=ROOT / ".env",
         extra="ignore",
         frozen=True,
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
 

@@ -154,7 +154,10 @@ def export(
 
 @app.command()
 def schemas(folder: Annotated[Path, typer.Argument(help="Where to write the JSON Schemas.")]) -> None:
-    """Export the JSON Schemas of the transcript and the analysis."""
+    """Export the JSON Schemas of the documents that are written."""
+    from include import described
+
+    described.DESCRIBED = True  # before any model is read
     from include import plain
 
     for name, text in plain.schema_files().items():

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from include.described import DESCRIBED
 from include.errors import DocumentError
 
 __all__ = ["ContainerExamination", "Observation", "load_examination"]
@@ -18,7 +19,11 @@ SCHEMA: Final = "voiceman.container/1"
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=DESCRIBED,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from include.described import DESCRIBED
 from include.errors import IntakeFactsError
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ CaseNumber = Annotated[
 
 class _Facts(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=DESCRIBED,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.described import DESCRIBED
 from include.forensic.rates import Rate
 from include.stt import Confirmation as Decodings
 from include.stt import NotMeasured
@@ -36,7 +37,7 @@ __all__ = [
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

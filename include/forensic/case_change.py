@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
 from include.forensic.case_recording import CaseRecording
 from include.forensic.rates import poisson_interval
 from include.stt import NotMeasured
@@ -21,7 +22,7 @@ WEEK_S = 604800.0
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
 from include.forensic.case_change import SeverityCourse, severity_course
 from include.forensic.case_phrases import RepeatedPhrase, repeated_phrases
 from include.forensic.case_recording import CaseRecording
@@ -24,7 +25,7 @@ COURSE_VERSION = "3"
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

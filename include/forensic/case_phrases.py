@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.described import DESCRIBED
 from include.forensic.case_recording import CaseRecording
 
 __all__ = ["MOST_PHRASES", "MOST_PLACES", "PhrasePlace", "RepeatedPhrase", "repeated_phrases"]
@@ -30,7 +31,7 @@ class PhrasePlace(BaseModel):
     """When the turn that holds it begins, seconds; None when not known."""
 
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 
@@ -45,7 +46,7 @@ class RepeatedPhrase(BaseModel):
     """By recording and turn; the first ones of very many."""
 
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

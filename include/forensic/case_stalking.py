@@ -20,6 +20,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
 from include.forensic.case_change import CallRate, SeverityCourse, call_rate, severity_course
 from include.forensic.case_phrases import RepeatedPhrase, repeated_phrases
 from include.forensic.case_recording import CaseRecording, Said
@@ -43,7 +44,7 @@ Role = Literal["finding", "contact", "refused", "explains"]
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

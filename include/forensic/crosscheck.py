@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.described import DESCRIBED
 from include.forensic.affect_words import AFFECT_VERSION, affect_words
 from include.forensic.analysis import Confirmation, Finding
 from include.forensic.emotion import EmotionReport, TurnArousal, TurnEmotion
@@ -41,7 +42,7 @@ _LOUD_LABELS = frozenset({"angry", "anger", "fear", "fearful", "happy", "surpris
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

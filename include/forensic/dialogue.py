@@ -21,7 +21,7 @@ __all__ = ["TextAnalysis", "TextFinding", "TextSetAside", "Turn", "analyze_text"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class Turn(_Model):

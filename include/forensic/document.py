@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from include.described import DESCRIBED
 from include.errors import DocumentError
 from include.forensic.analysis import (
     CaseSignal,
@@ -68,7 +69,7 @@ class Analysis(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=DESCRIBED,
         allow_inf_nan=False,
         hide_input_in_errors=True,
     )

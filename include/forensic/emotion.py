@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
 from include.errors import ModelError
 from include.forensic.emotion_model import Accuracy
 from include.forensic.voice_baseline import Departure, departures
@@ -43,7 +44,7 @@ EMOTION_NOTE = (
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from include.described import DESCRIBED
 from include.errors import ModelError
 from include.stt import file_sha256
 
@@ -31,7 +32,7 @@ PRIOR_UTTERANCES = 3.0
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
 from include.forensic.analysis import Measure, Measurement
 from include.forensic.voice_turns import covered
 from include.stt import NotMeasured, Word
@@ -28,7 +29,7 @@ class FloorMeasures(BaseModel):
     """Timing of one speaker against the others. Descriptions of times, nothing about why."""
 
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
     turns: Measurement

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
 from include.stt import NotMeasured
 
 __all__ = ["Rate", "Trend", "poisson_interval", "rate_per_hour", "rate_trend"]
@@ -13,7 +14,7 @@ __all__ = ["Rate", "Trend", "poisson_interval", "rate_per_hour", "rate_trend"]
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

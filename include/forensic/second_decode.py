@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from include.described import DESCRIBED
 from include.errors import DocumentError
 from include.forensic.analysis import Confirmation, Finding, Span
 from include.settings import get_settings
@@ -56,7 +57,7 @@ _Key = tuple[int, float, float, str, tuple[str, ...]]
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 
@@ -82,7 +83,7 @@ class SecondDecodes(_Model):
     model_config = ConfigDict(
         extra="forbid",
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=DESCRIBED,
         allow_inf_nan=False,
         hide_input_in_errors=True,
     )

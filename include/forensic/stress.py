@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.described import DESCRIBED
 from include.forensic.voice_baseline import LEAST_SPREAD, MINIMUM_TURNS, Departure, departures
 from include.forensic.voice_models import TURN_MEASURES
 from include.forensic.voice_sounds import TurnSound
@@ -46,7 +47,7 @@ LIMITS_NOTE = (
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
 from include.forensic.acoustics import describe_voice
 from include.forensic.analysis import Finding
 from include.forensic.crosscheck import CROSSCHECK_VERSION, CrossChecks, cross_check
@@ -37,7 +38,7 @@ class VoiceAnalysis(BaseModel):
     """What the audio of a recording gives."""
 
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
     description: VoiceDescription | NotMeasured

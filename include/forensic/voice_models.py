@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.described import DESCRIBED
 from include.forensic.analysis import Measurement
 from include.forensic.floor_timing import FloorMeasures
 from include.stt import NotMeasured
@@ -27,7 +28,7 @@ harmonics-to-noise ratio; jitter (local); shimmer (local)."""
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

@@ -28,7 +28,7 @@ _NAME = "manifest.json"
 class DeliveredFile(BaseModel):
     """One file of the list."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     name: Annotated[str, Field(min_length=1, max_length=1024)]
     """As it lies under the drop's prefix."""

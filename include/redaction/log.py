@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from include.described import DESCRIBED
 from include.redaction.hits import Kind
 
 __all__ = ["REVIEW", "SCHEMA", "Elsewhere", "MaskedSpan", "RedactionLog"]
@@ -19,7 +20,7 @@ REVIEW: Final = "Automatic redaction can miss. A person must compare it with the
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 
@@ -72,7 +73,7 @@ class RedactionLog(_Model):
     model_config = ConfigDict(
         extra="forbid",
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=DESCRIBED,
         allow_inf_nan=False,
         hide_input_in_errors=True,
     )

@@ -32,7 +32,6 @@ class _Facts(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         populate_by_name=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,

@@ -21,7 +21,7 @@ Language = Literal["ko", "en"]
 class ReportFacts(BaseModel):
     """Facts of the job and of the file as received."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     job_id: str
     file_id: str = Field(min_length=1)

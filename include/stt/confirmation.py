@@ -17,6 +17,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from include.described import DESCRIBED
+
 __all__ = ["Alternative", "Confirmation", "Variant", "Verdict", "WordAgreement"]
 
 Verdict = Literal["confirmed", "differs", "not_heard"]
@@ -24,7 +26,7 @@ Verdict = Literal["confirmed", "differs", "not_heard"]
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from include.described import DESCRIBED
 from include.errors import DocumentError
 
 __all__ = [
@@ -38,7 +39,7 @@ SCHEMA: Final = "voiceman.transcript/1"
 
 class _Model(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
+        extra="forbid", use_attribute_docstrings=DESCRIBED, allow_inf_nan=False, hide_input_in_errors=True
     )
 
 
@@ -253,7 +254,7 @@ class Transcript(_Model):
     model_config = ConfigDict(
         extra="forbid",
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        use_attribute_docstrings=DESCRIBED,
         allow_inf_nan=False,
         hide_input_in_errors=True,
     )

@@ -1,3 +1,5 @@
+import ast
+import inspect
 import os
 
 import pytest
@@ -7,7 +9,18 @@ from include.settings import Settings, get_settings
 
 
 def test_every_setting_says_what_it_is() -> None:
-    assert all(field.description for field in Settings.model_fields.values())
+    (kind,) = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(kind, ast.ClassDef)
+    said = {
+        one.target.id
+        for one, after in zip(kind.body, kind.body[1:], strict=False)
+        if isinstance(one, ast.AnnAssign)
+        and isinstance(one.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+        and isinstance(after.value.value, str)
+    }
+    assert set(Settings.model_fields) - said == set()
 
 
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

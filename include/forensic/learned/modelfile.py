@@ -46,7 +46,7 @@ class Source(BaseModel):
 class Card(BaseModel):
     """What a model is: shown beside every result that uses it."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     schema_: Literal["voiceman.language-model/1"] = Field("voiceman.language-model/1", alias="schema")
     name: str

@@ -25,9 +25,7 @@ _MOST_PASSAGES = 500
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class _Passage(_Model):

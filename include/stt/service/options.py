@@ -10,7 +10,7 @@ __all__ = ["ServiceOptions"]
 class ServiceOptions(BaseModel):
     """One service. What decides a transcript's contents is in the settings, not here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     """Address to listen on; beyond this machine only with TLS, or inside a network that is trusted with the audio."""
