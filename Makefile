@@ -42,6 +42,9 @@ demo: env ## the main job from nothing: stack, drop, transcripts, PDF reports (A
 test: env browser ## everything the tests need, then the tests
 	@$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
+soak: env ## the tests that take long: parts of a stack killed and started again, a backfill of 200 recordings (8 minutes)
+	@$(PY) -m pytest tests/soak
+
 lint: env lock-check ## ruff, mypy --strict, lock not stale
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check -q .

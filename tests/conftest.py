@@ -42,7 +42,7 @@ DEVELOPMENT_DATA = Path(os.environ.get("VOICEMAN_EVAL_DATA", ROOT.parent / "shar
 
 
 _WITHOUT_THE_STORES = (
-    "test_confirm.py", "test_local_stack.py", "test_odd_audio.py", "test_service.py",
+    "test_confirm.py", "test_odd_audio.py", "test_service.py",
     "test_stream.py", "test_transcribe.py",
 )  # fmt: skip
 

@@ -43,8 +43,26 @@ def job() -> str:
 def test_submit_and_wait(store: Store, airflow: AirflowClient, job: str, tmp_path: Path) -> None:
     text = tmp_path / "notes.m4a"
     text.write_text("not audio " * 100)
-    names = ("booking", "threat", "extortion_stereo")
-    run = voiceman("submit", *[ROOT / "samples" / f"{name}.m4a" for name in names], text, "--job", job, "--wait")
+    parts = {"booking": (0, 9), "threat": (8, 9), "extortion_stereo": (0, 15)}  # seconds of the samples
+    calls = [tmp_path / f"{name}.m4a" for name in parts]
+    for path, (start, length) in zip(calls, parts.values(), strict=True):
+        sample = ROOT / "samples" / path.name
+        cut = [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-ss",
+            str(start),
+            "-t",
+            str(length),
+            "-i",
+            str(sample),
+            "-c",
+            "copy",
+            str(path),
+        ]
+        subprocess.run(cut, check=True)
+    run = voiceman("submit", *calls, text, "--job", job, "--wait")
     assert run.returncode == 1, run.stderr  # one of the four is not audio: the gate is red
     assert f"s3://{store.bucket}/completed/{job}/job_summary.json" in run.stdout
     assert "/dags/process/runs/submit__" in run.stdout

@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,10 @@ def completed(job_id: str, file_id: str, at: datetime, *, outdated: str | None =
 
 def ours(found: list[Again], *jobs: str) -> list[tuple[str, str]]:
     return [(one.job_id, one.redo) for one in found if one.job_id in jobs]
+
+
+def test_a_night_with_nothing_to_do_is_green(stack: Path) -> None:
+    assert first_night()["state"] == "success"
 
 
 def test_a_backfill_finds_exactly_its_dates(store: Store) -> None:

@@ -36,7 +36,7 @@ from include.stt.service.environment import Folders
 
 pytestmark = pytest.mark.integration
 
-CALL = ROOT / "samples" / "threat.m4a"
+CALL = ROOT / "tests" / "audio" / "threat_9s.m4a"
 
 
 @dataclass
@@ -155,7 +155,7 @@ def test_the_transcript_is_the_one_a_process_of_its_own_makes(
         own = away.transcribe(CALL, language="en")
     assert own.engine.served_by is None
     assert own.engine.fallback == ("The speech service http://127.0.0.1:9 can't be reached (ConnectError, 0 s long).")
-    assert "threat.m4a is transcribed in this process instead" in caplog.text
+    assert "threat_9s.m4a is transcribed in this process instead" in caplog.text
     assert own.segments == made.segments
     same = {"served_by": None, "fallback": None}
     assert own.engine.model_copy(update=same) == made.engine.model_copy(update=same)

@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from include import cli
 from include.settings import ROOT
 from include.stt import NotMeasured, Transcriber, Transcript, file_sha256, load_transcript
 
@@ -174,7 +176,7 @@ def test_transcribe_analyze_report_without_airflow(tmp_path: Path, models: Path)
         ["analyze", t, "--out", a, "--audio", call],
         ["report", a, "--out", r],
     ):
-        run = subprocess.run([ROOT / "voiceman", *command], capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
+        run = CliRunner().invoke(cli.app, [str(part) for part in command])
+        assert run.exit_code == 0, run.output
     names = sorted(path.name for path in r.iterdir())
     assert names == ["threat_report.en.html", "threat_report.en.pdf", "threat_report.html", "threat_report.pdf"]

@@ -297,10 +297,13 @@ def test_a_long_table_costs_no_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("piece", [b"\xff" * 16, b"\xff\xfb\x90\0" + b"\0" * 12], ids=["ones", "lone headers"])
 def test_a_search_for_frames_is_bounded(tmp_path: Path, piece: bytes) -> None:
     path = tmp_path / "bait.mp3"
-    path.write_bytes(b"ID3\3\0\0\0\0\0\0" + piece * (1 << 18))
-    began = time.process_time()
-    found = container.examine_file(path, sha256="0" * 64)
-    assert time.process_time() - began < 1
+    seconds = []
+    for size in (16, 18):
+        path.write_bytes(b"ID3\3\0\0\0\0\0\0" + piece * (1 << size))
+        began = time.process_time()
+        found = container.examine_file(path, sha256="0" * 64)
+        seconds.append(time.process_time() - began)
+    assert seconds[1] < 10 * seconds[0] + 0.5  # four times the bytes; however busy the machine
     assert ("structure.limit" in {one.id for one in found.observations}) == piece.endswith(b"\0")
 
 

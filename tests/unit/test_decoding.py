@@ -135,7 +135,7 @@ def test_what_stays_uncovered_is_said(speech: SpeechModel, threat: Audio) -> Non
 def test_a_recording_does_not_depend_on_its_neighbours(speech: SpeechModel, threat: Audio) -> None:
     booking = load_channels(ROOT / "samples" / "booking.m4a")[0]
     items = []
-    for audio in (threat, booking):
+    for audio in (threat[: 12 * RATE], booking[: 10 * RATE]):
         regions, chunks = speech.speech_regions(audio)
         items.append(DecodeItem([audio], [(0, *one) for one in chunks], "auto", [regions]))
     alone = [speech.decode_many([one])[0] for one in items]

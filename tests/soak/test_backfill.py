@@ -98,10 +98,6 @@ def moment(task: Json, field: str) -> datetime | None:
     return datetime.fromisoformat(task[field]) if task[field] else None
 
 
-def test_a_night_with_nothing_to_do_is_green(stack: Path) -> None:
-    assert first_night()["state"] == "success"
-
-
 def test_a_live_job_goes_before_a_backfill_of_200_recordings(
     store: Store, airflow: AirflowClient, past: list[str]
 ) -> None:
