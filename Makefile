@@ -21,8 +21,8 @@ system: ## apt packages: installed when allowed to, else the command is printed
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11, or name it: make PYTHON=/path/to/python3.11 env" >&2; exit 2; }
 	@APT="$(APT)" PYTHON="$(PYTHON)" bash tools/system.sh
 
-browser: ## a headless Chromium, for the tests of the HTML twin only
-	@APT="chromium-headless-shell" PYTHON="$(PYTHON)" bash tools/system.sh
+test-tools: ## what only tests need: a headless Chromium (HTML twin), qpdf (PDF files)
+	@APT="chromium-headless-shell qpdf" PYTHON="$(PYTHON)" bash tools/system.sh
 
 $(UV): | system
 	@$(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/pip install -q --disable-pip-version-check uv==0.13.9
@@ -39,7 +39,7 @@ models: $(VENV)/.installed ## lay out Whisper base and check its digest
 demo: env ## the main job from nothing: stack, drop, transcripts, PDF reports (AUDIO=dir for your own files)
 	@bash tools/demo.sh "$(AUDIO)"
 
-test: env browser ## everything the tests need, then the tests
+test: env test-tools ## everything the tests need, then the tests
 	@$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 soak: env ## the tests that take long: parts of a stack killed and started again, a backfill of 200 recordings (8 minutes)

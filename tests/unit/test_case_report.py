@@ -9,6 +9,7 @@ import unicodedata
 from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 from string import Formatter
 from typing import get_args
 
@@ -28,6 +29,7 @@ from include.report.case_svg import calendar
 from include.report.case_view import build_case_view, sum_lines
 from include.report.facts import Language
 from include.report.strings import load_strings
+from tests.archival import archival_faults
 from tests.unit.case_factory import FIRST, make_case
 from tests.unit.test_report_strings import CLAIMS
 
@@ -41,13 +43,14 @@ def words(html: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", html.split("</style>", 1)[1])))
 
 
-def test_the_pdf_holds_what_it_was_made_of_and_is_the_same_each_time() -> None:
+def test_the_pdf_holds_what_it_was_made_of_and_is_the_same_each_time(tmp_path: Path) -> None:
     facts, course = make_case(2)
     first, other = facts.entries
     speakers = [one.model_copy(update={"person": HOSTILE}) for one in first.speakers]  # in the drawing, too
     first = first.model_copy(update={"speakers": speakers, "name": HOSTILE, "party": HOSTILE})
     facts = facts.model_copy(update={"requester": HOSTILE, "made_by": HOSTILE, "entries": [first, other]})
     report = render_case_report(facts, course, language="ko")
+    assert archival_faults(report.pdf, tmp_path) == []
     reader = PdfReader(io.BytesIO(report.pdf))
     attached = {name: data[0] for name, data in reader.attachments.items()}
     assert attached == case_attachments(facts, course)

@@ -22,6 +22,7 @@ from include.evidence.pades import sign_pdf
 from include.evidence.timestamp import Authority
 from include.evidence.verifier import Options, Status, check_pdf, verify_path
 from include.settings import Settings
+from tests.archival import archival_faults
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,7 @@ def test_public_tools_accept_the_signature(pdf: bytes, demo: PdfCertificate, fol
     assert made.demo
     assert made.facts()["time_stamp"] == {"obtained": False, "reason": made.stamp_reason}
     assert made.data.startswith(pdf)  # an update behind the report's own bytes
+    assert archival_faults(made.data, tmp_path) == []  # and it stays what it was
     assert openssl_accepts(tmp_path, made.data, folder / "demo-root.pem")
     assert pyhanko_says(made.data, folder / "demo-root.pem") == (True, True, "ENTIRE_FILE")
     if shutil.which("pdfsig"):

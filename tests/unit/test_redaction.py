@@ -7,6 +7,7 @@ import json
 import re
 from html import unescape
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, Field
@@ -15,6 +16,7 @@ from pypdf import PdfReader
 from include.redaction import Redacted, RedactionLog, compact, redact
 from include.report import CustodyEvent, RedactedReport, ReportFacts, StatedFacts, VerifiedCopy, render_redacted
 from include.stt import Transcript, export
+from tests.archival import archival_faults
 from tests.unit.redaction_seed import SECRETS, seeded
 
 TERMS = ("까치",)
@@ -211,7 +213,8 @@ def test_nothing_is_masked_where_nothing_is_to_be_masked() -> None:
     assert renamed == analysis
 
 
-def test_the_report_and_everything_in_it_leaks_nothing(rendered: RedactedReport) -> None:
+def test_the_report_and_everything_in_it_leaks_nothing(rendered: RedactedReport, tmp_path: Path) -> None:
+    assert archival_faults(rendered.pdf, tmp_path) == []
     reader = PdfReader(io.BytesIO(rendered.pdf))
     pages = [page.extract_text() for page in reader.pages]
     assert all("REDACTED" in page for page in pages)

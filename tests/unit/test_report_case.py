@@ -8,6 +8,7 @@ import re
 import struct
 import zlib
 from html import unescape
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -28,6 +29,7 @@ from include.report.strings import load_strings
 from include.report.text import isolate
 from include.report.voice_time import voice_charts
 from include.stt import NotMeasured, SpeakerInfo
+from tests.archival import archival_faults
 from tests.unit.report_case import RATE, STATED, make_case_facts, make_events, make_pcm, with_voice
 from tests.unit.report_factory import SHA, make_analysis, make_facts, make_transcript
 
@@ -50,6 +52,16 @@ def full(sounds: dict[int, FindingSound]) -> RenderedReport:
     transcript = make_transcript()
     analysis = with_voice(make_analysis(transcript), transcript)
     return render_report(transcript, analysis, make_case_facts(), language="ko", sounds=sounds)
+
+
+def test_the_pdf_is_made_for_keeping(full: RenderedReport, tmp_path: Path) -> None:
+    assert archival_faults(full.pdf, tmp_path) == []
+    from weasyprint import HTML
+
+    for variant in (None, "pdf/ua-1", "pdf/a-2b"):
+        other = HTML(string="<html lang=ko><title>가</title><p>가").write_pdf(pdf_variant=variant)
+        assert archival_faults(other, tmp_path) != [], f"the check would see {variant}"
+    assert archival_faults(full.pdf[:-3000], tmp_path) != [], "the check would see a file cut short"
 
 
 def test_everything_stated_recorded_and_signed_is_printed(full: RenderedReport) -> None:
