@@ -147,7 +147,7 @@ def test_xcom_holds_references_and_labels_name_recordings(airflow: AirflowClient
     path = f"/api/v2/dags/process/dagRuns/{run_id}"
     instances = airflow.call("GET", f"{path}/taskInstances").json()["task_instances"]
     labels = {one["rendered_map_index"] for one in instances if one["task_id"] == "batch.transcribe"}
-    assert labels == {"batch-0001: booking, extortion_stereo, threat +1"}
+    assert labels == {"batch-0001: extortion_stereo, booking, threat +1"}  # the longest first
     entries = airflow.call("GET", f"{path}/taskInstances/~/xcomEntries", params={"limit": 100}).json()["xcom_entries"]
     assert {one["task_id"] for one in entries} >= {"claim", "plan", "batch.transcribe", "summarize"}
     values = []
