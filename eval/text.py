@@ -1,7 +1,7 @@
 """Rules, the learned detector, and both, on labelled text: ``make eval`` runs it.
 
-``python eval/text.py --data DIR [--out FILE] [--parts own,benign,hours,dktc,manip,calls] [--limit N]``. Prints and
-writes numbers only; nothing of the data. What is measured:
+``python -m eval.text --data DIR [--out FILE] [--parts own,benign,…] [--limit N]``. Prints and writes numbers only;
+nothing of the data. What is measured:
 
 - ``own``: each group on held-out folds of the project's examples (the folds that calibrated the shipped model);
 - ``benign``: findings per 1,000 ordinary sentences, each a dialogue of its own;
@@ -9,7 +9,8 @@ writes numbers only; nothing of the data. What is measured:
 - ``dktc``: macro-F1 on its four classes (most probable of the four groups), with the shipped model, and with one
   trained on 80 % of its scenarios (and the project's examples), both tested on the other 20 %;
 - ``manip``: MentalManip, F1 of MANIPULATION with the same two kinds of models;
-- ``calls``: voice phishing by call, on held-out examples of the project.
+- ``calls``: voice phishing by call, on held-out examples of the project;
+- ``written_calls``: the same with the shipped model, on calls written to test with (:mod:`eval.written_calls`).
 
 Intervals: percentile bootstrap over dialogues, 1,000 draws, 95 %.
 """
@@ -27,6 +28,8 @@ from typing import Any
 
 import numpy as np
 
+from eval import written_calls
+from eval.intervals import interval
 from include.forensic.detect import Passage, examine
 from include.forensic.learned import GROUPS, HARMLESS, LanguageModel, own_examples
 from include.forensic.learned import training as make
@@ -39,18 +42,11 @@ from include.forensic.search import Found, search
 from include.forensic.train import FAVOURED, PRIOR
 
 FOUR = tuple(DKTC.values())
-PARTS = ("own", "benign", "hours", "dktc", "manip", "calls")
+PARTS = ("own", "benign", "hours", "dktc", "manip", "calls", "written_calls")
 CALL = 8
 """Turns of an example that counts as a call."""
 SYLLABLES_PER_S = 5.0
 """Korean conversation without its pauses: 4.5 to 5.5 syllables a second."""
-
-
-def interval(statistic: Callable[[np.ndarray], float], count: int, draws: int = 1000) -> list[float]:
-    """95 % percentile bootstrap of a statistic of indices."""
-    draw = np.random.default_rng(7)
-    values = [statistic(draw.integers(0, count, count)) for _ in range(draws)]
-    return [round(float(value), 3) for value in np.nanquantile(values, (0.025, 0.975))]
 
 
 def scores(true: Sequence[str], guess: Sequence[str], groups: Sequence[str]) -> dict[str, Any]:
@@ -356,6 +352,7 @@ def evaluate(data: Path, parts: Sequence[str] = PARTS, limit: int | None = None)
         "dktc": lambda: dktc(text, limit),
         "manip": lambda: manip(text, limit),
         "calls": lambda: calls(limit),
+        "written_calls": lambda: written_calls.evaluate(LanguageModel.load(), limit),
     }
     result: dict[str, Any] = {"model": LanguageModel.load().card.id}
     for name in parts:

@@ -56,8 +56,9 @@ class Filter(_Data):
     """Under which name it is shown as counter-evidence."""
     action: Action
     """What it does unless a rule says otherwise."""
-    scope: Literal["sentence", "passage", "nearby"] = "sentence"
-    """``sentence`` or ``passage``: that of the match. ``nearby``: also the passages next to it, any speaker."""
+    scope: Literal["sentence", "passage", "nearby", "dialogue"] = "sentence"
+    """``sentence`` or ``passage``: that of the match. ``nearby``: also the passages next to it, any speaker.
+    ``dialogue``: every passage, any speaker; ``before`` and ``after`` don't count."""
     before: int = Field(20, ge=0)
     """Tokens before the match that it looks at."""
     after: int = Field(20, ge=0)

@@ -105,6 +105,8 @@ class Texts:
     def filter_place(self, item: CompiledFilter, passage: int, first: int, last: int) -> Place | None:
         """Where a filter applies to the match ``first`` to ``last``; None where it doesn't."""
         key = self.index.filter(item)
+        if item.data.scope == "dialogue":
+            return self._anywhere(key)
         start, stop = 0, len(self.tokens[passage])
         if item.data.scope == "sentence":
             start, stop = self.sentence(passage, first, last)
@@ -116,6 +118,12 @@ class Texts:
             if end <= stop:
                 return self.place(passage, begin, end)
         return self._neighbouring(key, passage) if item.data.scope == "nearby" else None
+
+    def _anywhere(self, key: int) -> Place | None:
+        for passage, found in enumerate(self.found):
+            for begin, end in found.get(key, [])[:1]:
+                return self.place(passage, begin, end)
+        return None
 
     def _neighbouring(self, key: int, passage: int) -> Place | None:
         if passage + 1 < len(self.tokens):

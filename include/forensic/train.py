@@ -35,9 +35,9 @@ PRIOR = 0.02
 """The share of harmful windows that probabilities assume: a choice, written in the card."""
 
 FAVOURED = {"VISHING": 0.05}
-"""Groups with a prior of their own. A phishing call is one from end to end, so its windows are no rare ones; and words
-of banks and offices, which share its vocabulary, lay low enough on held-out folds to bear it (a choice by their scores
-at the common prior; what it flags was not measured by itself)."""
+"""Groups with a prior of their own. A phishing call is one from end to end, so its windows are no rare ones. With 0.1
+instead, 0.84 of calls of unknown kinds were found, but 0.04 of harmless ones and 0.12 of long harmless talk passed 0.5
+(bench/README.md)."""
 
 THRESHOLD_RATE = 0.0005
 """Share of held-out harmless examples that may reach a finding's threshold: an hour of talk has about 900 turns, so

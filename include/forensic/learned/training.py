@@ -51,7 +51,8 @@ LONGEST = 16
 """Stretches of an example that are shown at once: the longest window."""
 
 ONE_LINE = 8
-"""Examples of so many turns are also shown as some write calls: one line without speakers, cut into stretches."""
+"""Examples of so many turns are also shown as some write calls: one line without speakers, cut into stretches; and one
+speaker's turns only, as where a recording holds the caller."""
 
 SCENE, PASSAGE = 6, 4
 """An example of so many stretches is also shown by passages of so many."""
@@ -144,7 +145,7 @@ def _passages(example: Example, part: int) -> Iterator[Shown]:
 
 
 def _long(example: Example, part: int) -> Iterator[Shown]:
-    """What of an example lies beyond the longest window, and the whole as one line."""
+    """What of an example lies beyond the longest window, the whole as one line, and one speaker of it alone."""
     label = example.labels[0] if example.labels else HARMLESS
     beyond = len(example.turns) - LONGEST
     for start in sorted({*range(LONGEST // 2, beyond, LONGEST // 2), beyond}):
@@ -153,6 +154,7 @@ def _long(example: Example, part: int) -> Iterator[Shown]:
     if len(example.turns) >= ONE_LINE:
         line = stretches([" ".join(example.turns)])[0]
         yield Shown(tuple(line[:LONGEST]), label, 0.5, part)
+        yield Shown(example.turns[::2][:LONGEST], label, 0.5, part)
 
 
 def _strung(draw: random.Random, examples: Sequence[Example], part: int) -> Iterator[Shown]:
