@@ -227,9 +227,9 @@ def test_a_full_queue_says_so_and_the_client_comes_back(client: Service, clip: P
     assert {answer.status_code for answer in answers} == {200, 503}
     assert {answer.json()["error"]["code"] for answer in refused} == {"busy"}
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
-    served = RemoteTranscriber(6)
+    served = RemoteTranscriber(3)
     with ThreadPoolExecutor(served.replicas) as threads:
-        made = list(threads.map(lambda _: served.transcribe(clip, language="en"), range(6)))
+        made = list(threads.map(lambda _: served.transcribe(clip, language="en"), range(3)))
     assert len({str(text(one)) for one in made}) == 1
     served.close()
 
