@@ -115,4 +115,4 @@ case-picture: env ## draw docs/pictures/case_report.png from made-up calls
 schemas: env ## export the JSON Schemas to docs/schemas/
 	@./voiceman schemas docs/schemas
 
-.PHONY: help env system browser models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-case bench-analysis bench-evidence bench-tampering bench-service eval eval-redaction train samples pictures case-picture schemas
+.PHONY: help env system test-tools soak models demo test lint lock lock-check bench bench-intake bench-faults bench-scale bench-celery bench-report bench-case bench-analysis bench-evidence bench-tampering bench-service eval eval-redaction train samples pictures case-picture schemas
