@@ -117,7 +117,7 @@ def timed(row: dict[str, Any], audio_s: float) -> Iterator[None]:
 class Core:
     """Encoder and decoders of one model on ready features, texts of a forced length."""
 
-    def __init__(self, folder: Path, note: Callable[[dict[str, Any]], None], *, compiled: bool) -> None:
+    def __init__(self, folder: Path, note: Callable[[dict[str, Any]], None]) -> None:
         import ctranslate2
         import torch
 
@@ -129,9 +129,8 @@ class Core:
         self.whisper = ctranslate2.models.Whisper(
             str(folder), device=self.device, compute_type=kind, inter_threads=8 if self.gpu else 2, intra_threads=1
         )
-        self.encoder = TorchEncoder(folder, self.device, kind, compiled=compiled and self.gpu)
+        self.encoder = TorchEncoder(folder, self.device, kind, (30.0,))
         loaded = time.perf_counter()
-        self.encoder.warm_up()
         self.features = torch.randn(32, self.encoder.mels, 3000)
         with ThreadPoolExecutor(8) as pool:  # every decoder makes its handles and workspaces now
             list(pool.map(lambda _: self._decode(self.encoder.encode_view(self.features[:4])), range(8)))
@@ -190,7 +189,7 @@ def child_core(wanted: argparse.Namespace, note: Callable[[dict[str, Any]], None
         from include.stt.hybrid import keep_device_memory
 
         note({"pool_kept": keep_device_memory()})
-    core = Core(wanted.models / wanted.model, note, compiled=allocator == "pool")
+    core = Core(wanted.models / wanted.model, note)
     turn()
     for what, *numbers in rows:
         row: dict[str, Any] = {"what": what, "numbers": numbers}
@@ -262,22 +261,18 @@ def child_text(wanted: argparse.Namespace, note: Callable[[dict[str, Any]], None
     eights = [mels[n : n + 8] for n in range(0, count, 8)]
     other = [text for one in eights for text in texts(whisper.encode(one.numpy()))]
     note({"what": "plain in batches of 8 against 16"} | _differences(wanted_texts, other))
-    for compiled in (False, True) if device == "cuda" else (False,):
-        encoder = TorchEncoder(wanted.models / wanted.model, device, kind, compiled=compiled)
-        encoder.warm_up()
-        row: dict[str, Any] = {"what": "torch encoder", "compiled": compiled}
-        own = encoder.features(parts[:16]).float().cpu()
-        row["mel_most"] = float((own - mels[:16]).abs().max())
-        coded = host(encoder.encode_view(groups[0]))
-        row["encoder_relative"] = float(np.linalg.norm(coded - first) / np.linalg.norm(first))
-        found = [text for one in groups for text in texts(encoder.encode_view(one))]
-        from_audio = [
-            text
-            for n in range(0, count, 16)
-            for text in texts(encoder.encode_view(encoder.features(parts[n : n + 16])))
-        ]
-        note(row | _differences(wanted_texts, found))
-        note({"what": "with own features", "compiled": compiled} | _differences(wanted_texts, from_audio))
+    encoder = TorchEncoder(wanted.models / wanted.model, device, kind, (30.0,))
+    row: dict[str, Any] = {"what": "torch encoder"}
+    own = encoder.features(parts[:16]).float().cpu()
+    row["mel_most"] = float((own - mels[:16]).abs().max())
+    coded = host(encoder.encode_view(groups[0]))
+    row["encoder_relative"] = float(np.linalg.norm(coded - first) / np.linalg.norm(first))
+    found = [text for one in groups for text in texts(encoder.encode_view(one))]
+    from_audio = [
+        text for n in range(0, count, 16) for text in texts(encoder.encode_view(encoder.features(parts[n : n + 16])))
+    ]
+    note(row | _differences(wanted_texts, found))
+    note({"what": "with own features"} | _differences(wanted_texts, from_audio))
 
 
 def _differences(wanted: list[str], found: list[str]) -> dict[str, Any]:

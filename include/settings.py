@@ -96,9 +96,6 @@ class Settings(BaseSettings):
     """Whisper's encoder in CTranslate2, or (``hybrid``) in torch before several of CTranslate2's decoders; ``auto``
     takes ``hybrid`` on CUDA, where it is faster (bench/README.md)."""
 
-    encoder_compile: bool = True
-    """Compile the torch encoder on CUDA when a model is loaded: takes seconds once, saves a quarter of its time."""
-
     cuda_decoders: int = Field(4, ge=1, le=16)
     """CTranslate2 decoders that work side by side on a GPU and share the weights (``hybrid`` only)."""
 

@@ -137,7 +137,7 @@ class Confirmer:
         done: dict[int, Variant] = {}
         groups: dict[tuple[_Setting, float], list[int]] = {}
         for index, job in enumerate(jobs):
-            seconds = feature_seconds(len(job.part) / SAMPLE_RATE, self._model.device)
+            seconds = feature_seconds(len(job.part) / SAMPLE_RATE)
             groups.setdefault((job.setting, seconds), []).append(index)
         for (setting, seconds), mine in groups.items():
             model = self._loaded(setting)

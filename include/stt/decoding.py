@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from include.stt.engine import SpeechModel
 
 __all__ = [
+    "FEATURE_STEPS_S",
     "Rung",
     "decode_group",
     "feature_seconds",
@@ -42,7 +43,8 @@ __all__ = [
 _FRAMES_PER_S = 100
 _MAX_INITIAL_TIMESTAMP = 50
 """The first time stamp is at most 1.0 s (50 of 0.02 s), as in Whisper."""
-_STEPS_S = (10.0, 15.0, 20.0, 25.0, 30.0)
+FEATURE_STEPS_S = (10.0, 15.0, 20.0, 25.0, 30.0)
+"""How long features are made, seconds."""
 _MARGIN_S = 5.0
 
 
@@ -78,7 +80,7 @@ def parameters() -> dict[str, Any]:
         **segments.PARAMETERS,
         **stamps.PARAMETERS,
         "best_of": _BEST_OF,
-        "feature_steps_s": list(_STEPS_S),
+        "feature_steps_s": list(FEATURE_STEPS_S),
         "feature_margin_s": _MARGIN_S,
         "compression_ratio": guards.COMPRESSION_RATIO,
         "log_prob": guards.LOG_PROB,
@@ -88,15 +90,13 @@ def parameters() -> dict[str, Any]:
     }
 
 
-def feature_seconds(seconds: float, device: str) -> float:
-    """How long the features of a window are made: on the CPU no more than it needs, in steps of 5 s.
+def feature_seconds(seconds: float) -> float:
+    """How long the features of a window are made: no more than it needs, in steps of 5 s.
 
     The encoder's time grows more than linearly with it (base int8, 2 threads: 30 s 0.51 s, 20 s 0.20 s, 10 s 0.08 s).
-    At least 5 s of silence stay behind the speech, as Whisper is used to. On CUDA always 30 s: one shape.
+    At least 5 s of silence stay behind the speech, as Whisper is used to.
     """
-    if device == "cuda":
-        return _STEPS_S[-1]
-    return next((step for step in _STEPS_S if step >= seconds + _MARGIN_S), _STEPS_S[-1])
+    return next((step for step in FEATURE_STEPS_S if step >= seconds + _MARGIN_S), FEATURE_STEPS_S[-1])
 
 
 def features(model: SpeechModel, parts: Sequence[NDArray[np.float32]], seconds: float) -> Any:

@@ -1,7 +1,7 @@
 """Whisper's encoder in torch before CTranslate2's decoders: the engine mode ``hybrid``.
 
 CTranslate2's own encoder uses about 5 % of an H100 (DESIGN §5). Here the encoder runs in torch (scaled dot product
-attention, compiled once for fixed batch shapes), from the weights in the same ``model.bin``, and CTranslate2's decoders
+attention, recorded once for fixed batch shapes), from the weights in the same ``model.bin``, and CTranslate2's decoders
 read its output where it lies in the device's memory.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.settings import get_settings
+from include.stt.decoding import FEATURE_STEPS_S
 from include.stt.engine import SpeechModel, resolve_compute_type
 from include.stt.torch_encoder import TorchEncoder
 
@@ -107,12 +108,8 @@ class HybridModel(SpeechModel):
         compute_type = str(self.whisper.model.compute_type)
         if "bfloat16" in compute_type:
             raise ValueError(f"the hybrid engine mode knows float16 and float32, not {compute_type}")
-        self.encoder = TorchEncoder(
-            Path(path),
-            self.device,
-            "float16" if "float16" in compute_type else "float32",
-            compiled=settings.encoder_compile and self.device == "cuda",
-        )
+        precision = "float16" if "float16" in compute_type else "float32"
+        self.encoder = TorchEncoder(Path(path), self.device, precision, FEATURE_STEPS_S)
         self._workers = ThreadPoolExecutor(self.decoders, thread_name_prefix="decoder")
         self._halving, self._metering = threading.Lock(), threading.Lock()
         self._streams = threading.local()
@@ -129,10 +126,6 @@ class HybridModel(SpeechModel):
             cpu_threads=self.threads,
             num_workers=self.decoders,
         )
-
-    def _warm_up(self) -> None:
-        self.encoder.warm_up()
-        super()._warm_up()
 
     def encode_audio(self, parts: Sequence[NDArray[np.float32]], seconds: float) -> Any:
         """The encoder's output of audio, each part filled up with silence to ``seconds``."""

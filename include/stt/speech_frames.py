@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from include.stt.work import Region
 
-__all__ = ["PARAMETERS", "Frames", "Piece", "frame_at", "look_at", "pieces_of", "runs", "windows_of"]
+__all__ = ["PARAMETERS", "Frames", "Piece", "frame_at", "look_at", "pieces_of", "runs", "short_lengths", "windows_of"]
 
 PARAMETERS = {
     "onset": 0.5, "offset": 0.4, "overlap": 0.5, "fill_s": 0.3, "least_s": 0.1,
     "window_s": 1.5, "hop_s": 0.75, "least_window_s": 0.6,
 }  # fmt: skip
 """Speech begins above ``onset`` and ends below ``offset``; pauses up to ``fill_s`` are filled; windows for voices."""
+_LENGTH_STEP_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -154,12 +155,18 @@ def pieces_of(frames: Frames) -> list[Piece]:
     return pieces
 
 
+def short_lengths() -> list[float]:
+    """How long windows are that are shorter than most, seconds (see :func:`windows_of`)."""
+    first, last = (round(PARAMETERS[name] / _LENGTH_STEP_S) for name in ("least_window_s", "window_s"))
+    return [step * _LENGTH_STEP_S for step in range(first, last)]
+
+
 def windows_of(piece: Piece, frames: Frames) -> list[Region]:
     """Windows for voices within one piece, seconds; one shorter than the least is widened evenly."""
     start, end = frames.time(piece.start), frames.time(piece.end)
     width, hop, least = PARAMETERS["window_s"], PARAMETERS["hop_s"], PARAMETERS["least_window_s"]
     if end - start <= width:
-        wanted = max(round((end - start) / 0.1) * 0.1, least)  # few different lengths: they go through in batches
+        wanted = max(round((end - start) / _LENGTH_STEP_S) * _LENGTH_STEP_S, least)  # few lengths: batches
         middle = (start + end) / 2
         begin = min(max(middle - wanted / 2, 0.0), max(frames.duration - wanted, 0.0))
         return [(begin, begin + wanted)]

@@ -7,9 +7,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ModelError
 from include.stt.audio import SAMPLE_RATE
-from include.stt.ct2_weights import encoder_module, shortened
+from include.stt.ct2_weights import encoder_module
+from include.stt.recorded import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BUCKETS", "TorchEncoder"]
 
-BUCKETS = (4, 16)
-"""Batch shapes that are compiled: chunks go in slices of them, the last one filled up with silence."""
-_FRAMES = 3000
+BUCKETS = (1, 4, 16)
+"""Chunks go in slices of these sizes; on CUDA the encoder is recorded for each, at every length of features."""
 
 
 class TorchEncoder:
@@ -32,8 +31,7 @@ class TorchEncoder:
         model: Path,
         device: str,
         dtype: str,
-        *,
-        compiled: bool,
+        lengths_s: Sequence[float] = (),
         buckets: Sequence[int] = BUCKETS,
     ) -> None:
         """Load the encoder's weights.
@@ -42,8 +40,8 @@ class TorchEncoder:
             model: a CTranslate2 Whisper directory.
             device: ``cuda`` or ``cpu``.
             dtype: ``float16``, ``bfloat16`` or ``float32``: the decoders' own type of activations.
-            compiled: compile it with ``torch.compile`` (tens of seconds, once, at :meth:`warm_up`).
-            buckets: batch shapes.
+            lengths_s: seconds of features that it is recorded for on CUDA; others work, and keep Python busy.
+            buckets: sizes of slices.
 
         Raises:
             ModelError: the weights can't be read.
@@ -52,34 +50,17 @@ class TorchEncoder:
 
         self.device, self.buckets = torch.device(device), tuple(sorted(buckets))
         self.dtype: Any = getattr(torch, dtype)
-        self.compiled = compiled
-        whole = encoder_module(model / "model.bin").to(self.device, self.dtype)
-        self.mels = int(whole.config.num_mel_bins)
-        self.width = int(whole.config.d_model)
-        self._plain = whole
-        self._shorter: dict[int, Any] = {}
-        self._whole: Any = torch.compile(whole, dynamic=False) if compiled else whole
+        self._module: Any = encoder_module(model / "model.bin").to(self.device, self.dtype)
+        self.width, self.mels, _ = self._module.conv1.weight.shape
         self._turn = threading.Lock()
         # one that doesn't wait for the legacy default stream: CTranslate2's streams do, and would wait for the encoder
         cuda: Any = torch.cuda
         self._stream = cuda.Stream(self.device) if self.device.type == "cuda" else None
-
-    def warm_up(self) -> None:
-        """Run every batch shape once, which compiles it.
-
-        Raises:
-            ModelError: torch can't compile it here (a C compiler is needed).
-        """
-        import torch
-
-        try:
-            for size in self.buckets:
-                self.encode(torch.zeros(size, self.mels, _FRAMES, dtype=self.dtype, device=self.device))
-        except torch._dynamo.exc.TorchDynamoException as error:
-            raise ModelError(
-                f"torch can't compile the encoder here ({' '.join(str(error).split())[:300]}); install a C compiler, "
-                "or set VOICEMAN_ENCODER_COMPILE=false or VOICEMAN_ENGINE_MODE=ctranslate2."
-            ) from error
+        if self._stream is not None:
+            shapes: dict[tuple[int, ...], Sequence[int]] = {
+                (self.mels, round(seconds * 100)): self.buckets for seconds in lengths_s
+            }
+            self._module = Recorded(self._module, self._stream, shapes, self.dtype)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -123,7 +104,7 @@ class TorchEncoder:
         """Encode chunks.
 
         Args:
-            features: a tensor or array, shape (chunks, mels, frames); 3000 frames, or fewer (never compiled).
+            features: a tensor or array, shape (chunks, mels, frames); at most 3000 frames.
 
         Returns:
             A tensor on the device, shape (chunks, frames / 2, width), complete: any stream may read it.
@@ -134,7 +115,6 @@ class TorchEncoder:
         with self._alone():
             given = given.to(self.device, self.dtype)
             length = given.shape[-1] // 2
-            module = self._for_length(length)
             encoded = torch.empty(len(given), length, self.width, dtype=self.dtype, device=self.device)
             place = 0
             for size in self._sizes(len(given)):
@@ -143,16 +123,9 @@ class TorchEncoder:
                     filled = torch.zeros(size, *part.shape[1:], dtype=self.dtype, device=self.device)
                     filled[: len(part)] = part
                     part = filled
-                encoded[place : place + size] = module(part).last_hidden_state[: len(given) - place]
+                encoded[place : place + size] = self._module(part)[: len(given) - place]
                 place += size
             return encoded
-
-    def _for_length(self, positions: int) -> Any:
-        if positions == _FRAMES // 2:
-            return self._whole
-        if positions not in self._shorter:
-            self._shorter[positions] = shortened(self._plain, positions)
-        return self._shorter[positions]
 
     def encode_view(self, features: Any) -> Any:
         """As :meth:`encode`, as CTranslate2's ``StorageView``, which keeps the tensor alive."""
@@ -162,7 +135,7 @@ class TorchEncoder:
         return ctranslate2.StorageView.from_array(encoded if self._stream is not None else encoded.numpy())
 
     def _sizes(self, count: int) -> list[int]:
-        """Batch shapes that together hold ``count`` chunks: the largest that is filled, in the end the smallest."""
+        """Sizes that together hold ``count`` chunks: the largest that is filled, in the end the smallest."""
         sizes: list[int] = []
         while (left := count - sum(sizes)) > 0:
             sizes.append(next((size for size in reversed(self.buckets) if size <= left), self.buckets[0]))

@@ -10,13 +10,16 @@ stretch of speech took no part in, or few windows of one voice would always stan
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["PARAMETERS", "apart", "means_of", "merged", "mixtures", "refined", "refuted", "stretches_of"]
+__all__ = [
+    "PARAMETERS", "Side", "apart", "means_of", "merged", "mixtures", "refined", "refuted", "side_of", "stretches_of"
+]  # fmt: skip
 
 PARAMETERS = {
     "twin": 0.9, "cells": 24, "cell_s": 6.0, "least_cell_s": 5.0, "same": 0.9, "apart": 3.6, "least_s": 10.0,
@@ -60,42 +63,58 @@ def stretches_of(points: NDArray[np.float32], starts: NDArray[np.intp], ends: ND
     return linked
 
 
-def apart(
-    one: NDArray[np.float32], other: NDArray[np.float32], stretch: NDArray[np.intp], stretch_other: NDArray[np.intp]
-) -> float | None:
-    """How many times their spread two clusters stand apart (d'); None when one of them is a single stretch.
+@dataclass(frozen=True)
+class Side:
+    """A cluster, ready to be held against others."""
+
+    points: NDArray[np.float32]
+    """(windows, dimensions), by stretch."""
+    mean: NDArray[np.float32]
+    own: NDArray[np.intp]
+    """Which row of ``without`` belongs to each window, (windows,)."""
+    without: NDArray[np.float32]
+    """The mean without each stretch, (stretches, dimensions); empty when there is but one."""
+
+
+def side_of(points: NDArray[np.float32], stretch: NDArray[np.intp]) -> Side:
+    """A cluster of windows.
 
     Args:
-        one, other: (windows, dimensions).
-        stretch, stretch_other: the stretch of each window (:func:`stretches_of`).
+        points: (windows, dimensions).
+        stretch: the stretch of each window (:func:`stretches_of`).
     """
     import numpy as np
 
-    sides = _along(one, stretch, other.mean(0)), _along(other, stretch_other, one.mean(0))
-    if sides[0] is None or sides[1] is None:
+    mean, order = points.mean(0), np.argsort(stretch, kind="stable")
+    points, stretch = points[order], stretch[order]
+    first = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]]))
+    count = np.diff(np.append(first, len(stretch)))
+    own = np.repeat(np.arange(len(first)), count)
+    if len(first) < 2:
+        return Side(points, mean, own, points[:0])
+    without = (points.sum(0) - np.add.reduceat(points, first, 0)) / (len(points) - count)[:, None]
+    return Side(points, mean, own, without)
+
+
+def apart(one: Side, other: Side) -> float | None:
+    """How many times their spread two clusters stand apart (d'); None when one of them is a single stretch."""
+    import numpy as np
+
+    if not len(one.without) or not len(other.without):
         return None
-    spread = sum(float(side.var()) * len(side) for side in sides if side is not None) / (len(one) + len(other))
+    sides = _along(one, other.mean), _along(other, one.mean)
+    spread = sum(float(side.var()) * len(side) for side in sides) / (len(one.points) + len(other.points))
     return float((sides[0].mean() + sides[1].mean()) / np.sqrt(spread + 1e-9))
 
 
-def _along(
-    points: NDArray[np.float32], stretch: NDArray[np.intp], other: NDArray[np.float32]
-) -> NDArray[np.float32] | None:
+def _along(side: Side, other: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each window's distance from the middle, towards its own cluster, on a line without its own stretch."""
     import numpy as np
 
-    order = np.argsort(stretch, kind="stable")
-    points, stretch = points[order], stretch[order]
-    first = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]]))
-    if len(first) < 2:
-        return None
-    count = np.diff(np.append(first, len(stretch)))
-    means = (points.sum(0) - np.add.reduceat(points, first, 0)) / (len(points) - count)[:, None]
-    line = means - other
+    line = side.without - other
     line /= np.linalg.norm(line, axis=1, keepdims=True) + 1e-9
-    middle = ((means + other) / 2 * line).sum(1)
-    own = np.repeat(np.arange(len(first)), count)
-    found: NDArray[np.float32] = np.einsum("ij,ij->i", points, line[own]) - middle[own]
+    middle = ((side.without + other) / 2 * line).sum(1)
+    found: NDArray[np.float32] = np.einsum("ij,ij->i", side.points, line[side.own]) - middle[side.own]
     return found
 
 
@@ -117,6 +136,7 @@ def merged(
     least = PARAMETERS["least_cell_s"]
     means = refined(points, weight, labels, least)
     known: dict[tuple[bytes, bytes], float] = {}
+    sides: dict[bytes, Side] = {}
     while len(means) > 1:
         labels = (points @ means.T).argmax(1)
         seconds = np.bincount(labels, weight, minlength=len(means))
@@ -125,12 +145,17 @@ def merged(
             means = refined(points, weight, (points @ rest.T).argmax(1))
             continue
         sets = [np.flatnonzero(labels == one) for one in range(len(means))]
+        names = [one.tobytes() for one in sets]
+        sides = {
+            name: sides[name] if name in sides else side_of(points[one], stretch[one])
+            for name, one in zip(names, sets, strict=True)
+        }
         alike, pairs = means @ means.T, [(a, b) for a in range(1, len(sets)) for b in range(a)]
-        keys = [(sets[a].tobytes(), sets[b].tobytes()) for a, b in pairs]
+        keys = [(names[a], names[b]) for a, b in pairs]
         known = {
             key: known[key] if key in known
             else 0.0 if alike[a, b] >= PARAMETERS["same"]
-            else apart(points[sets[a]], points[sets[b]], stretch[sets[a]], stretch[sets[b]]) or 0.0
+            else apart(sides[key[0]], sides[key[1]]) or 0.0
             for key, (a, b) in zip(keys, pairs, strict=True)
         }  # fmt: skip
         least_apart = min(keys, key=lambda key: known[key])
@@ -152,10 +177,10 @@ def refuted(points: NDArray[np.float32], stretch: NDArray[np.intp], means: NDArr
 
     labels = (points @ means.T).argmax(1)
     sets = [np.flatnonzero(labels == one) for one in range(len(means))]
-    sets = [one for one in sets if len(one) >= PARAMETERS["least_windows"]]
-    for at, one in enumerate(sets):
-        for other in sets[:at]:
-            found = apart(points[one], points[other], stretch[one], stretch[other])
+    sides = [side_of(points[one], stretch[one]) for one in sets if len(one) >= PARAMETERS["least_windows"]]
+    for at, one in enumerate(sides):
+        for other in sides[:at]:
+            found = apart(one, other)
             if found is not None and found < PARAMETERS["refuted"]:
                 return True
     return False

