@@ -22,7 +22,13 @@ class Recorded:
     """
 
     def __init__(
-        self, network: Any, stream: Any, shapes: Mapping[tuple[int, ...], Sequence[int]], dtype: Any = None
+        self,
+        network: Any,
+        stream: Any,
+        shapes: Mapping[tuple[int, ...], Sequence[int]],
+        *,
+        dtype: Any = None,
+        beside: Recorded | None = None,
     ) -> None:
         """Record.
 
@@ -31,13 +37,14 @@ class Recorded:
             stream: the stream it is used on; nobody else may use it yet.
             shapes: of a row, and for each the numbers of rows, ascending; other shapes are computed as ever.
             dtype: of the input; torch's default when None.
+            beside: another one, under the same lock: both work in the same memory.
         """
         import torch
 
         cuda: Any = torch.cuda
         self._network = network
         self._recorded: dict[tuple[int, ...], list[tuple[torch.Tensor, Any, torch.Tensor]]] = {}
-        pool = None
+        self._pool: Any = None if beside is None else beside._pool
         with torch.inference_mode(), cuda.stream(stream):
             for row, sizes in shapes.items():
                 self._recorded[row] = []
@@ -47,9 +54,9 @@ class Recorded:
                     stream.synchronize()
                     graph = cuda.CUDAGraph()
                     # other threads go on using the device, on other streams, while this one records
-                    with cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                    with cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
                         answer = network(given)
-                    pool = graph.pool()  # one for all: no two of them work at the same time
+                    self._pool = graph.pool()  # one for all: no two of them work at the same time
                     self._recorded[row].append((given, graph, answer))
 
     def __call__(self, batch: torch.Tensor) -> torch.Tensor:

@@ -60,7 +60,7 @@ class TorchEncoder:
             shapes: dict[tuple[int, ...], Sequence[int]] = {
                 (self.mels, round(seconds * 100)): self.buckets for seconds in lengths_s
             }
-            self._module = Recorded(self._module, self._stream, shapes, self.dtype)
+            self._module = Recorded(self._module, self._stream, shapes, dtype=self.dtype)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

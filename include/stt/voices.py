@@ -52,7 +52,7 @@ _BATCH = {"cpu": 8, "cuda": 128}
 _RECORDED = (32, 64, 128)
 """Batches for which the networks are recorded on CUDA: the segmentation's recurrent layers and CAM++'s many small
 kernels take nearly as long for 32 rows as for 64."""
-_RECORDED_SHORT = (16,)
+_RECORDED_SHORT = (8, 32)
 """The same for windows shorter than most: a few of each length in a recording."""
 _AT_ONCE = {"cpu": 1, "cuda": 8}
 """Batches whose features are computed together: on CUDA few calls, on the CPU little memory."""
@@ -140,7 +140,7 @@ class Voices:
             windows: dict[tuple[int, ...], Sequence[int]] = {(_frames(window_s), _MEL_BINS): _RECORDED}
             windows |= {(_frames(length), _MEL_BINS): _RECORDED_SHORT for length in short_s if length != window_s}
             self._segmentation = Recorded(self._segmentation, self._stream, {look: _RECORDED})
-            self._voice = Recorded(self._voice, self._stream, windows)
+            self._voice = Recorded(self._voice, self._stream, windows, beside=self._segmentation)
 
     def segment(self, audio: NDArray[np.float32]) -> NDArray[np.float16]:
         """Class probabilities (chunks, frames, 7) of chunks that begin every ``STEP_S``; the last is padded with zeros.
