@@ -28,6 +28,7 @@
     │   └── IllegalTransitionError  a recording may not go from this state to that one
     ├── EvidenceError               what proves something is missing, was changed, or can't be made
     │   ├── MissingKeyError         no key that may sign: nothing is signed with another one
+    │   │   └── ClockError          the clock is behind the time from which a key may sign (a retry may heal it)
     │   ├── SignatureError          an envelope that no known key signed, or that was changed
     │   └── LedgerError             a custody ledger that was cut, reordered, added to or edited
     ├── StackError                  the local stack can't start, stop or be found
@@ -43,6 +44,7 @@ from typing import ClassVar
 
 __all__ = [
     "AudioError",
+    "ClockError",
     "DeliveryError",
     "DeviceBusyError",
     "DeviceMemoryError",
@@ -240,6 +242,14 @@ class MissingKeyError(EvidenceError):
     """There is no key that may sign, and nothing is signed with another one."""
 
     code = "missing_key"
+
+
+class ClockError(MissingKeyError):
+    """This machine's clock is behind the time from which a key or certificate may sign: most often the clock is wrong,
+    for a moment."""
+
+    code = "clock"
+    retryable = True
 
 
 class SignatureError(EvidenceError):

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
-from include.errors import MissingKeyError
+from include.errors import ClockError, MissingKeyError
 
 if TYPE_CHECKING:
     from include.settings import Settings
@@ -62,6 +62,7 @@ def load_pdf_certificate(settings: Settings) -> PdfCertificate | None:
         settings: ``pdf_certificate``, ``pdf_key``, ``pdf_password``.
 
     Raises:
+        ClockError: by the clock here it is not valid yet.
         MissingKeyError: it or its key can't be read, others may read the key, they don't fit, or it isn't valid now.
     """
     if not settings.pdf_certificate:
@@ -79,7 +80,12 @@ def load_pdf_certificate(settings: Settings) -> PdfCertificate | None:
     if not own:
         raise MissingKeyError(f"No certificate in {path} belongs to the configured key; set both of one pair.")
     now = datetime.now(UTC)
-    if not own[0].not_valid_before_utc <= now <= own[0].not_valid_after_utc:
+    if now < own[0].not_valid_before_utc:
+        raise ClockError(
+            f"The certificate {path} is valid from {own[0].not_valid_before_utc.isoformat()} on, and the clock here "
+            f"says {now.isoformat(timespec='seconds')}; set the clock, or VOICEMAN_PDF_CERTIFICATE to the present one."
+        )
+    if now > own[0].not_valid_after_utc:
         raise MissingKeyError(
             f"The certificate {path} is not valid now (until {own[0].not_valid_after_utc.isoformat()}); "
             "set VOICEMAN_PDF_CERTIFICATE to the lab's present one."

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict
 
-from include.errors import MissingKeyError, SignatureError
+from include.errors import ClockError, MissingKeyError, SignatureError
 
 if TYPE_CHECKING:
     from include.settings import Settings
@@ -196,7 +196,8 @@ def load_signer(settings: Settings) -> Signer:
         settings: ``signing_key`` (a path, or what the lab's own signer makes of it), ``signer``, ``keys_dir``.
 
     Raises:
-        MissingKeyError: none is configured, it can't be used, or it may not sign now.
+        ClockError: by the clock here it may not sign yet.
+        MissingKeyError: none is configured, it can't be used, or it may not sign any more.
     """
     signer, folder = open_signer(settings), settings.public_keys
     from include.evidence.register import read_keys  # it needs this module's types
@@ -207,7 +208,13 @@ def load_signer(settings: Settings) -> Signer:
             f"The signing key's public half {signer.keyid[:16]}… is not registered in {folder}; run "
             "`./voiceman key register`, so that others can check what it signs."
         )
-    if not known.signs_at(datetime.now(UTC)):
+    now = datetime.now(UTC)
+    if now < known.since:
+        raise ClockError(
+            f"The signing key {signer.keyid[:16]}… may sign from {known.since.isoformat()} on, and the clock here says "
+            f"{now.isoformat(timespec='seconds')}; set the clock, or VOICEMAN_SIGNING_KEY to the lab's present key."
+        )
+    if not known.signs_at(now):
         raise MissingKeyError(
             f"The signing key {signer.keyid[:16]}… is not in use now (from {known.since.isoformat()} until "
             f"{known.until and known.until.isoformat()}); set VOICEMAN_SIGNING_KEY to the lab's present key."

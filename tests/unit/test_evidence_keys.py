@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from include import evidence
-from include.errors import MissingKeyError, SignatureError
+from include.errors import ClockError, MissingKeyError, SignatureError
 from include.evidence import dsse
 from include.settings import Settings
 
@@ -128,6 +128,17 @@ def test_rotation_ends_the_old_key_and_keeps_what_it_signed(key: Path, tmp_path:
     assert not ended.signs_at(ended.until + timedelta(seconds=1))
     with pytest.raises(MissingKeyError, match="not in use now"):
         evidence.load_signer(settings(key))
+
+
+def test_a_clock_behind_the_key_is_tried_again(key: Path, tmp_path: Path) -> None:
+    """A clock that jumps back must not fail recordings for good: the next try may find it right."""
+    ahead = tmp_path / "ahead"
+    evidence.register_key(ahead, evidence.FileSigner(key), at=datetime.now(UTC) + timedelta(hours=1))
+    with pytest.raises(ClockError, match="the clock here says") as caught:
+        evidence.load_signer(settings(key, keys_dir=ahead))
+    assert caught.value.retryable
+    evidence.register_key(tmp_path / "now", evidence.FileSigner(key))
+    assert evidence.load_signer(settings(key, keys_dir=tmp_path / "now"))
 
 
 def test_an_unregistered_key_does_not_sign(key: Path, tmp_path: Path) -> None:

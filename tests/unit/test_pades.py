@@ -251,6 +251,7 @@ def issued(
     key: object,
     *,
     days: int = 30,
+    since_days: int = -60,
     name: str = "Lab",
     by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None,
 ) -> x509.Certificate:
@@ -260,7 +261,7 @@ def issued(
     return (
         x509.CertificateBuilder().subject_name(subject).issuer_name(by[0].subject if by else subject)
         .public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=60)).not_valid_after(now + timedelta(days=days))
+        .not_valid_before(now + timedelta(days=since_days)).not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
             x509.KeyUsage(True, True, False, False, False, True, False, False, False), critical=True
@@ -325,6 +326,11 @@ def test_a_certificate_that_can_not_sign_is_refused(tmp_path: Path) -> None:
         (pem_of(key) + good, 0o644, "chmod 600"),
         (pem_of(other) + good, 0o600, "No certificate"),
         (pem_of(key) + issued(key, days=-1).public_bytes(serialization.Encoding.PEM), 0o600, "not valid now"),
+        (
+            pem_of(key) + issued(key, since_days=1).public_bytes(serialization.Encoding.PEM),
+            0o600,
+            "the clock here says",
+        ),
         (good, 0o600, "no PEM certificate and key"),
         (pem_of(key, b"x") + good, 0o600, "does not open"),
     ]:
