@@ -63,7 +63,7 @@ def load_pdf_certificate(settings: Settings) -> PdfCertificate | None:
 
     Raises:
         ClockError: by the clock here it is not valid yet.
-        MissingKeyError: it or its key can't be read, others may read the key, they don't fit, or it isn't valid now.
+        MissingKeyError: it or its key can't be read, others may read the key, they don't fit, or it is valid no more.
     """
     if not settings.pdf_certificate:
         return None

@@ -17,8 +17,8 @@ class Recorded:
 
     A network's kernels are started one by one from Python (CAM++ has a thousand), and wait for Python's lock in between
     where other threads work: recorded, 300 windows took 89 ms instead of 309 on an H100. A batch is computed as one of
-    the next size recorded, for which other kernels may be chosen: CAM++'s vectors differed by up to 0.003
-    (bench/README.md, "The whole speech path"). The caller holds a lock.
+    the next size recorded, for which other kernels may be chosen: CAM++'s outputs differed by up to 0.003
+    (bench/README.md, "Recorded instead of compiled"). The caller holds a lock.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Whisper's encoder in torch, lean: one matrix for query, key and value, nothing copied between them and attention.
 
-The module of ``transformers`` computes the same numbers, but hands a transposed tensor from its convolutions to the
-layers, so that every residual sum and layer norm of every layer reads it across its rows, and copies queries, keys and
-values: half of the encoder's time on an H200 was that (bench/README.md, "The whole speech path"). Torch is imported
-with this module.
+The module of ``transformers`` computes the same, but hands a transposed tensor from its convolutions to the layers, so
+that every residual sum and layer norm of every layer reads it across its rows, and copies queries, keys and values: its
+copies and such sums took 0.8 of about 2 s of kernels on an H200 (bench/README.md, "Recorded instead of compiled").
+Torch is imported with this module.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from torch.nn import functional
 
 __all__ = ["WhisperEncoder"]
 
+_LARGEST = torch.finfo(torch.float16).max - 1000
+
 
 class WhisperEncoder(nn.Module):
-    """Radford et al., 2022, section 2.2; any number of frames up to the embeddings' length.
-
-    Parameters carry the names of CTranslate2's variables, with dots.
-    """
+    """Radford et al., 2022, section 2.2; any number of frames up to the embeddings' length."""
 
     def __init__(self, *, width: int, layers: int, heads: int, inner: int, mels: int, positions: int) -> None:
         """Empty weights.
@@ -66,5 +65,8 @@ class _Layer(nn.Module):
         query, key, value = (one.transpose(1, 2) for one in joint.unbind(2))
         attended = functional.scaled_dot_product_attention(query, key, value)
         states = states + self.out(attended.transpose(1, 2).reshape(chunks, frames, width))
-        inner = functional.gelu(self.up(self.inner_norm(states)))
-        return states + torch.as_tensor(self.down(inner))
+        added: torch.Tensor = self.down(functional.gelu(self.up(self.inner_norm(states))))
+        states = states + added
+        if states.dtype == torch.float16:  # as transformers does it: an infinity here would be a text of nothing
+            states = states.clamp(-_LARGEST, _LARGEST)
+        return states

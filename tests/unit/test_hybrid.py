@@ -66,6 +66,20 @@ def test_features_and_encoder_equal_whisperx_and_ctranslate2(models: Path, encod
     assert _distance(found, wanted) < 1e-5
 
 
+def test_states_too_large_for_float16_do_not_become_infinite() -> None:
+    import torch
+
+    from include.stt.whisper_encoder import WhisperEncoder
+
+    encoder = WhisperEncoder(width=64, layers=1, heads=1, inner=64, mels=4, positions=8).half().requires_grad_(False)
+    [layer] = encoder.layers
+    for one in layer.parameters():
+        one.zero_()
+    layer.out.bias.fill_(40_000)
+    layer.down.bias.fill_(40_000)
+    assert layer(torch.zeros(1, 8, 64, dtype=torch.float16)).max() == 64_512
+
+
 @pytest.mark.parametrize(
     ("count", "sizes"), [(0, []), (1, [4]), (4, [4]), (5, [4, 4]), (16, [16]), (23, [16, 4, 4]), (36, [16, 16, 4])]
 )
