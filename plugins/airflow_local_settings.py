@@ -34,5 +34,30 @@ def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | N
 
 
 # Tasks and DAG parses are forked from these: what is imported here, once, none of them imports again.
-if {"scheduler", "celery", "dag-processor"} & set(sys.argv[1:3]):
-    importlib.import_module("include.pipeline.tasks")
+_EVERYWHERE = ("include.pipeline.tasks",)
+_TASKS = (
+    "airflow.providers.amazon.aws.hooks.s3",
+    "airflow.providers.postgres.hooks.postgres",
+    "airflow.sdk.definitions.decorators",
+    "airflow.sdk.execution_time.task_runner",
+    "boto3.s3.transfer",
+    "include.pipeline.case_report",
+    "include.pipeline.claim",
+    "include.pipeline.closing",
+    "include.pipeline.devices",
+    "include.pipeline.notifying",
+    "include.pipeline.params",
+    "include.pipeline.planner",
+    "include.pipeline.releasing",
+    "include.pipeline.stages",
+    "include.pipeline.summary",
+    "psycopg_pool",
+)
+"""What a task's body loads when it is called; none of it loads torch, and none opens a connection."""
+
+_COMMANDS = {"scheduler", "celery", "dag-processor"} & set(sys.argv[1:3])
+if _COMMANDS:
+    for _module in _EVERYWHERE if "dag-processor" in _COMMANDS else (*_EVERYWHERE, *_TASKS):
+        importlib.import_module(_module)
+if _COMMANDS - {"dag-processor"}:
+    importlib.import_module("include.storage").read_descriptions()

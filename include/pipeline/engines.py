@@ -161,7 +161,7 @@ class RealEngines:
         return forensic.settings_digest()
 
     def renderer(self, workers: int) -> Renders:
-        """A pool of spawned processes."""
+        """A pool of processes."""
         return Renderer(workers)
 
     def report_digest(self) -> str:

@@ -21,9 +21,9 @@ _NO_RETRY = RetryRule(
 
 DEFAULTS: dict[str, Any] = {
     "owner": "voiceman",
-    "retries": 5,  # 5, 10, 20, 40, 60 s: a store or database that is away for two minutes fails no job
-    "retry_delay": timedelta(seconds=5),
-    "retry_exponential_backoff": True,
+    "retries": 6,  # 2, 4, 8, 16, 32, 60 s and more: a store or database that is away for two minutes fails no job
+    "retry_delay": timedelta(seconds=2),
+    "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(seconds=60),
     "retry_policy": ExceptionRetryPolicy(rules=[_NO_RETRY]),
     "execution_timeout": timedelta(minutes=55),

@@ -30,8 +30,10 @@ PLAYER = "player.html"
 
 log = logging.getLogger(__name__)
 
-# never fork here: this process has threads (S3 transfers, OpenMP), and a lock one of them holds would stay locked
-_SPAWN = multiprocessing.get_context("spawn")
+# never fork this process: it has threads (S3 transfers, OpenMP), and a lock one of them holds would stay locked.
+# A process without any imports once what all workers need, and they are forked from that.
+_FORKSERVER = multiprocessing.get_context("forkserver")
+_FORKSERVER.set_forkserver_preload([__name__, "include.report.case_render", "weasyprint"])
 
 
 def _end_with_parent() -> None:
@@ -47,7 +49,7 @@ def _end_with_parent() -> None:
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=_SPAWN, initializer=_end_with_parent)
+    return ProcessPoolExecutor(workers, mp_context=_FORKSERVER, initializer=_end_with_parent)
 
 
 def report_kinds(before: Collection[str] = ()) -> tuple[str, ...]:

@@ -11,15 +11,15 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boto3.exceptions import Boto3Error
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.errors import DigestMismatchError, MissingObjectError, StorageError
 from include.manifest import ArtefactRef
 from include.settings import get_settings
+from include.storage.client import open_client
 from include.storage.listing import list_cheaply
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _TOO_LARGE = {"InvalidRequest", "EntityTooLarge"}  # what CopyObject says above 5 GiB
-# every byte passes through SHA-256 here: botocore's own CRC on top would only cost time
-_CONFIG = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
 
 
 @dataclass(frozen=True)
@@ -255,18 +253,5 @@ def open_store() -> Store:
     Raises:
         StorageError: the connection is not defined.
     """
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-    from airflow.sdk.exceptions import AirflowException
-
     settings = get_settings()
-    try:
-        # the hook falls back to whatever AWS credentials it finds when the connection is missing: ask first
-        S3Hook.get_connection(settings.s3_conn_id)
-        base = S3Hook(aws_conn_id=settings.s3_conn_id).conn_config.botocore_config or Config()
-        client: Any = S3Hook(aws_conn_id=settings.s3_conn_id, config=base.merge(_CONFIG)).get_conn()
-    except AirflowException as error:
-        raise StorageError(
-            f"The Airflow connection {settings.s3_conn_id!r} is not defined; "
-            f"set AIRFLOW_CONN_{settings.s3_conn_id.upper()}."
-        ) from error
-    return Store(client, settings.bucket)
+    return Store(open_client(settings.s3_conn_id), settings.bucket)

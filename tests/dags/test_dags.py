@@ -38,6 +38,14 @@ def test_policy(bag: DagBag) -> None:
             assert task.queue in ("default", "gpu"), task.task_id
 
 
+def test_a_job_outlives_two_minutes_without_its_store_and_goes_on_at_once_after_a_blip(bag: DagBag) -> None:
+    for task in bag.dags["process"].tasks:
+        first, most = task.retry_delay.total_seconds(), task.max_retry_delay.total_seconds()
+        pauses = [min(first * task.retry_exponential_backoff**number, most) for number in range(task.retries)]
+        assert pauses[0] <= 2  # Airflow makes it up to twice as long
+        assert sum(pauses) >= 120, task.task_id
+
+
 def test_shape_of_process(bag: DagBag) -> None:
     dag = bag.dags["process"]
     order = ["claim", "plan", "batch.transcribe", "batch.analyze", "batch.report", "summarize", "notify", "gate"]
