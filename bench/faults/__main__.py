@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import random
+import signal
 import statistics
 import sys
 import time
@@ -117,6 +118,7 @@ def main() -> int:
         Console(width=130).print(show(results))
         return 0
     wanted = [FAULTS[name] for name in args.faults.split(",")]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would not hear it
     lab = Lab({"VOICEMAN_FAKE_S": args.fake_s}, fake=args.engine == "fake")
     results = []
     started = time.monotonic()
@@ -124,7 +126,7 @@ def main() -> int:
         lab.up()
         console.print(f"stack: {lab.home}; work directory on a small disk: {lab.mounted}")
         if args.usual is None:
-            _report(one_run(lab, NOTHING, args.first, args.seed, args, 0.0), results)
+            _report(one_run(lab, NOTHING, args.first, args.seed, args, 0.0), results, args)
             args.usual = results[0]["seconds"]
         for number in range(args.first, args.first + args.runs):
             if time.monotonic() - started > args.budget:
@@ -134,23 +136,24 @@ def main() -> int:
             if missing := [path for path in fault.needs if not path.exists()]:
                 console.print(f"[yellow]{fault.name} not run: {missing[0]} is missing")
                 continue
-            _report(one_run(lab, fault, number + 1, args.seed, args, args.usual), results)
+            _report(one_run(lab, fault, number + 1, args.seed, args, args.usual), results, args)
             if not results[-1]["ended"] or not wait_until(lab.all_healthy, 40):
                 console.print("[yellow]the stack is started anew")
                 lab.down()
                 lab.up()
     finally:
-        machine = {"cpus": len(os.sched_getaffinity(0)), "python": platform.python_version()}
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        settings = {key: str(value) for key, value in vars(args).items()}
-        args.out.write_text(json.dumps({"settings": settings, "machine": machine, "runs": results}, indent=1))
         lab.down() if args.keep else lab.remove()
     Console(width=130).print(show(results))
     return int(any(one["lost"] or one["doubled"] or not one["ended"] for one in results))
 
 
-def _report(result: dict[str, Any], results: list[dict[str, Any]]) -> None:
+def _report(result: dict[str, Any], results: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Print it, and keep all of them: a series that is cut off has shown what it has shown."""
     results.append(result)
+    machine = {"cpus": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+    settings = {key: str(value) for key, value in vars(args).items()}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps({"settings": settings, "machine": machine, "runs": results}, indent=1))
     bad = {key: result[key][:4] for key in ("lost", "doubled", "leftovers") if result[key]}
     console.print(
         f"{result['number']:3d} {result['fault']:16} at {result['moment_s']:5.1f} s: {result['victim']}: "

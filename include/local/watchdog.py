@@ -52,19 +52,20 @@ _AHEAD_LOOKS = {"scheduler": 6, "dag-processor": 20, "triggerer": 20}
 """Three beats and more (scheduler_heartbeat_sec 2, the others' 5): while the clock is still ahead, the beats go on."""
 _JOBS = {"SchedulerJob": "scheduler", "DagProcessorJob": "dag-processor", "TriggererJob": "triggerer"}
 
+# What a dead scheduler had queued waits for its successor to take it over: not for a worker.
 _TASKS = f"""SELECT count(*) FILTER (WHERE state = 'running'),
-    count(*) FILTER (WHERE state = 'queued' AND queued_dttm < clock_timestamp() - interval '{_QUEUED_S} seconds')
+    count(*) FILTER (WHERE state = 'queued' AND queued_dttm < clock_timestamp() - interval '{_QUEUED_S} seconds'
+        AND queued_by_job_id = (SELECT max(id) FROM job WHERE job_type = 'SchedulerJob'))
 FROM task_instance WHERE state IN ('running', 'queued')"""  # noqa: S608 - made of constants
 _BEATS = f"""SELECT job_type FROM job WHERE state = 'running' GROUP BY job_type
 HAVING max(latest_heartbeat) < clock_timestamp() - interval '{_HEARTBEAT_S} seconds'"""  # noqa: S608 - as above
 _GONE_S = 6.0
 # What a dead scheduler had queued, Airflow's next one takes over when the dead one's heartbeat is 25 s old. Here it is
-# known sooner: a successor has begun since the last beat, and three beats are missing (scheduler_heartbeat_sec).
+# known sooner: the scheduler's process has begun since the last beat, and three beats are missing
+# (scheduler_heartbeat_sec). It takes them over as soon as it has started, or else with its next look after 3 s.
 _BURY = f"""UPDATE job SET state = 'failed', end_date = clock_timestamp()
-WHERE job_type = 'SchedulerJob' AND state = 'running'
-  AND latest_heartbeat < clock_timestamp() - interval '{_GONE_S} seconds'
-  AND EXISTS (SELECT 1 FROM job later WHERE later.job_type = 'SchedulerJob' AND later.state = 'running'
-              AND later.start_date > job.latest_heartbeat)"""  # noqa: S608 - as above
+WHERE job_type = 'SchedulerJob' AND state = 'running' AND latest_heartbeat < to_timestamp(%s)
+  AND latest_heartbeat < clock_timestamp() - interval '{_GONE_S} seconds'"""  # noqa: S608 - as above
 # A clock that ran ahead and was set back leaves times in the future: a task that failed meanwhile would be tried again
 # only then, one that was queued would not count as waiting until then, and a run that an event began would begin then.
 # A run's time that a person chose is left alone.
@@ -177,11 +178,12 @@ def main() -> None:
 def _watch(connection: psycopg.Connection, manager: Supervisor, dog: Watchdog) -> None:
     with connection.cursor() as cursor:
         while True:
-            for correction in (*_SET_BACK, _BURY):
+            for correction in _SET_BACK:
                 cursor.execute(correction)
             pids = _pids(manager)
             if "scheduler" in pids:
                 try:
+                    cursor.execute(_BURY, [psutil.Process(pids["scheduler"]).create_time()])
                     look = _look(cursor, pids["scheduler"])
                 except psutil.NoSuchProcess:
                     look = Look(0, 0, 0, 0)

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from types import TracebackType
 
-__all__ = ["PLAYER", "REDACTED", "Renderer", "case_report_languages", "redaction_digest", "render_case", "report_kinds"]
+__all__ = [
+    "PLAYER",
+    "REDACTED",
+    "Renderer",
+    "case_report_languages",
+    "prepare",
+    "redaction_digest",
+    "render_case",
+    "report_kinds",
+]
 
 REDACTED = ("report.redacted.pdf", "redaction.json")
 """The redacted report, in the job's own language, and the log of what was masked."""
@@ -46,6 +56,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
+
+
+def prepare() -> None:
+    """Start the server that workers are forked from: its imports take 2 s, in which others can be at work."""
+    forkserver.ensure_running()
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

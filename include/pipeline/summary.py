@@ -27,6 +27,7 @@ from include.job_summary import (
 )
 from include.manifest import ArtefactRef, Manifest, State
 from include.pipeline.advice import advice
+from include.settings import get_settings
 from include.storage import layout
 
 if TYPE_CHECKING:
@@ -69,9 +70,12 @@ def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
     """
     # the analysis comes with them: other tasks import this module, too
     from include.pipeline.case_report import write_case_report
-    from include.pipeline.course import JobRecordings, read_members, write_course
+    from include.pipeline.course import MOST_RECORDINGS, JobRecordings, read_members, write_course
+    from include.pipeline.rendering import prepare
 
     rows, made = state.recordings_of(job_id), state.artefacts(job_id)
+    if get_settings().case_report and 1 < len(rows) <= MOST_RECORDINGS:
+        prepare()
     entries, twins = state.last_entries(job_id), state.same_bytes(job_id)
     newest, related = _newest_revisions(rows.values()), state.related_to(job_id)
     manifest = own_manifest(store, job_id, run.run_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include.stt.audio import SAMPLE_RATE
 from include.stt.ct2_weights import encoder_module
 from include.stt.recorded import Recorded
+from include.stt.spectra import power_spectra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,9 +94,12 @@ class TorchEncoder:
             row[: min(len(part), samples)] = torch.from_numpy(part[:samples])
         with self._alone():
             audio = padded.to(self.device, non_blocking=True)
-            window = torch.hann_window(N_FFT).to(self.device)
-            spectrum = torch.stft(audio, N_FFT, HOP_LENGTH, window=window, return_complex=True)
-            mel = mel_filters(self.device, self.mels) @ (spectrum[..., :-1].abs() ** 2)
+            if self._stream is None:
+                window = torch.hann_window(N_FFT)
+                power = torch.stft(audio, N_FFT, HOP_LENGTH, window=window, return_complex=True)[..., :-1].abs() ** 2
+            else:
+                power = power_spectra(audio, N_FFT, HOP_LENGTH)
+            mel = mel_filters(self.device, self.mels) @ power
             logs = torch.clamp(mel, min=1e-10).log10()
             logs = torch.maximum(logs, logs.amax(dim=(1, 2), keepdim=True) - 8.0)
             return ((logs + 4.0) / 4.0).to(self.dtype)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ModelError
 from include.stt.audio import SAMPLE_RATE
 from include.stt.recorded import Recorded
+from include.stt.spectra import kaldi_filter_bank
 from include.stt.weights import file_sha256
 
 if TYPE_CHECKING:
@@ -209,10 +210,14 @@ class Voices:
         from torchaudio.compliance.kaldi import fbank
 
         frames = [one.unfold(1, _FRAME, _HOP) for one in batches]
-        features = fbank(
-            torch.cat([one.reshape(-1) for one in frames])[None] * 32768, num_mel_bins=_MEL_BINS,
-            sample_frequency=float(SAMPLE_RATE), dither=0.0, frame_shift=1000.0 * _FRAME / SAMPLE_RATE,
-        )  # fmt: skip
+        samples = torch.cat([one.reshape(-1) for one in frames]) * 32768
+        if samples.device.type == "cuda":
+            features = kaldi_filter_bank(samples.view(-1, _FRAME), _MEL_BINS, SAMPLE_RATE)
+        else:
+            features = fbank(
+                samples[None], num_mel_bins=_MEL_BINS, sample_frequency=float(SAMPLE_RATE), dither=0.0,
+                frame_shift=1000.0 * _FRAME / SAMPLE_RATE,
+            )  # fmt: skip
         parts = features.split([one.shape[0] * one.shape[1] for one in frames])
         shaped = [part.reshape(*one.shape[:2], _MEL_BINS) for part, one in zip(parts, frames, strict=True)]
         return [one - one.mean(1, keepdim=True) for one in shaped]
