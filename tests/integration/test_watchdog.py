@@ -1,0 +1,70 @@
+"""What the watchdog asks of Airflow's tables, in the real PostgreSQL: the same columns, gone with the transaction."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include import state
+from include.local import watchdog
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def tables(stack: Path) -> Iterator[Any]:
+    """A scheduler (job 1) that gave its last beat 9 s ago, with a task that it had queued 8 s ago."""
+    with state.transaction() as cursor:
+        cursor.execute(
+            "CREATE TEMP TABLE job (id int, job_type text, state text, start_date timestamptz, "
+            "latest_heartbeat timestamptz, end_date timestamptz) ON COMMIT DROP"
+        )
+        cursor.execute(
+            "CREATE TEMP TABLE task_instance (state text, queued_dttm timestamptz, queued_by_job_id int) ON COMMIT DROP"
+        )
+        scheduler(cursor, 1, began=100, beat=9)
+        cursor.execute("INSERT INTO task_instance VALUES ('running', now(), 1), ('queued', now() - interval '8 s', 1)")
+        yield cursor
+
+
+def scheduler(cursor: Any, number: int, *, began: float, beat: float) -> None:
+    """One that began and gave its last beat so many seconds ago."""
+    cursor.execute(
+        "INSERT INTO job "
+        "SELECT %s, 'SchedulerJob', 'running', now() - %s * interval '1 s', now() - %s * interval '1 s'",
+        (number, began, beat),
+    )
+
+
+def waiting(cursor: Any) -> tuple[int, int]:
+    return cursor.execute(watchdog._TASKS).fetchone()  # type: ignore[no-any-return]
+
+
+def test_a_task_waits_for_a_worker_of_the_scheduler_that_queued_it(tables: Any) -> None:
+    assert waiting(tables) == (1, 1)
+    scheduler(tables, 2, began=1, beat=1)  # the successor takes it over: nothing is stuck
+    assert waiting(tables) == (1, 0)
+    tables.execute("INSERT INTO task_instance VALUES ('queued', now(), 2)")
+    assert waiting(tables) == (1, 0)  # just queued
+    tables.execute("INSERT INTO task_instance VALUES ('queued', now() - interval '4 s', 2)")
+    assert waiting(tables) == (1, 1)
+
+
+def running(cursor: Any) -> list[int]:
+    cursor.execute("SELECT id FROM job WHERE state = 'running' ORDER BY id")
+    return [number for (number,) in cursor.fetchall()]
+
+
+def test_a_scheduler_is_dead_once_another_process_has_begun_after_its_last_beat(tables: Any) -> None:
+    tables.execute(watchdog._BURY, [time.time() - 60])
+    assert running(tables) == [1]  # this is its process: it may be slow
+    tables.execute(watchdog._BURY, [time.time() - 7])
+    assert running(tables) == []
+
+
+def test_a_scheduler_that_beats_is_not_dead(tables: Any) -> None:
+    scheduler(tables, 3, began=50, beat=2)  # a second one beside it
+    tables.execute(watchdog._BURY, [time.time()])
+    assert running(tables) == [3]
