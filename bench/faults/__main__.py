@@ -117,6 +117,7 @@ def main() -> int:
         results = [one for path in args.table for one in json.loads(path.read_text())["runs"]]
         Console(width=130).print(show(results))
         return 0
+    args.out.unlink(missing_ok=True)  # an earlier series is not this one
     wanted = [FAULTS[name] for name in args.faults.split(",")]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would not hear it
     lab = Lab({"VOICEMAN_FAKE_S": args.fake_s}, fake=args.engine == "fake")
@@ -153,7 +154,9 @@ def _report(result: dict[str, Any], results: list[dict[str, Any]], args: argpars
     machine = {"cpus": len(os.sched_getaffinity(0)), "python": platform.python_version()}
     settings = {key: str(value) for key, value in vars(args).items()}
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps({"settings": settings, "machine": machine, "runs": results}, indent=1))
+    beside = args.out.with_suffix(".part")
+    beside.write_text(json.dumps({"settings": settings, "machine": machine, "runs": results}, indent=1))
+    beside.replace(args.out)
     bad = {key: result[key][:4] for key in ("lost", "doubled", "leftovers") if result[key]}
     console.print(
         f"{result['number']:3d} {result['fault']:16} at {result['moment_s']:5.1f} s: {result['victim']}: "

@@ -37,7 +37,7 @@ from include.local.supervisor import Supervisor
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Look", "Watchdog", "main"]
+__all__ = ["Look", "Schedulers", "Watchdog", "main"]
 
 log = logging.getLogger(__name__)
 
@@ -55,17 +55,21 @@ _JOBS = {"SchedulerJob": "scheduler", "DagProcessorJob": "dag-processor", "Trigg
 # What a dead scheduler had queued waits for its successor to take it over: not for a worker.
 _TASKS = f"""SELECT count(*) FILTER (WHERE state = 'running'),
     count(*) FILTER (WHERE state = 'queued' AND queued_dttm < clock_timestamp() - interval '{_QUEUED_S} seconds'
-        AND queued_by_job_id = (SELECT max(id) FROM job WHERE job_type = 'SchedulerJob'))
+        AND queued_by_job_id > %(dead)s)
 FROM task_instance WHERE state IN ('running', 'queued')"""  # noqa: S608 - made of constants
 _BEATS = f"""SELECT job_type FROM job WHERE state = 'running' GROUP BY job_type
 HAVING max(latest_heartbeat) < clock_timestamp() - interval '{_HEARTBEAT_S} seconds'"""  # noqa: S608 - as above
 _GONE_S = 6.0
 # What a dead scheduler had queued, Airflow's next one takes over when the dead one's heartbeat is 25 s old. Here it is
-# known sooner: the scheduler's process has begun since the last beat, and three beats are missing
+# known sooner: its process is gone, or a successor has begun since the last beat, and three beats are missing
 # (scheduler_heartbeat_sec). It takes them over as soon as it has started, or else with its next look after 3 s.
 _BURY = f"""UPDATE job SET state = 'failed', end_date = clock_timestamp()
-WHERE job_type = 'SchedulerJob' AND state = 'running' AND latest_heartbeat < to_timestamp(%s)
-  AND latest_heartbeat < clock_timestamp() - interval '{_GONE_S} seconds'"""  # noqa: S608 - as above
+WHERE job_type = 'SchedulerJob' AND state = 'running'
+  AND latest_heartbeat < clock_timestamp() - interval '{_GONE_S} seconds'
+  AND (id <= %(dead)s OR EXISTS (
+    SELECT 1 FROM job later WHERE later.job_type = 'SchedulerJob' AND later.state = 'running'
+    AND later.start_date > job.latest_heartbeat))"""  # noqa: S608 - as above
+_NEWEST = "SELECT coalesce(max(id), 0) FROM job WHERE job_type = 'SchedulerJob'"
 # A clock that ran ahead and was set back leaves times in the future: a task that failed meanwhile would be tried again
 # only then, one that was queued would not count as waiting until then, and a run that an event began would begin then.
 # A run's time that a person chose is left alone.
@@ -106,6 +110,22 @@ class Look:
 
 
 @dataclass
+class Schedulers:
+    """Which of Airflow's scheduler jobs are of processes that are gone: by supervisord's process ids, not by clocks."""
+
+    dead: int = 0
+    """Jobs up to this id are."""
+    _process: int = 0
+    _newest: int = 0
+
+    def seen(self, process: int, newest: int) -> None:
+        """Note the scheduler's process and the newest scheduler job."""
+        if process != self._process:
+            self._process, self.dead = process, self._newest
+        self._newest = newest
+
+
+@dataclass
 class Watchdog:
     """Looks in a row, and what is to be restarted after them."""
 
@@ -130,8 +150,8 @@ class Watchdog:
         return due
 
 
-def _look(cursor: psycopg.Cursor, scheduler: int) -> Look:
-    running, waiting = cursor.execute(_TASKS).fetchone() or (0, 0)
+def _look(cursor: psycopg.Cursor, scheduler: int, dead: int) -> Look:
+    running, waiting = cursor.execute(_TASKS, {"dead": dead}).fetchone() or (0, 0)
     silent = frozenset(_JOBS[kind] for (kind,) in cursor.execute(_BEATS) if kind in _JOBS)
     ahead = frozenset((_JOBS[kind], beat) for kind, beat in cursor.execute(_BEATS_AHEAD) if kind in _JOBS)
     idle = busy = 0
@@ -164,27 +184,29 @@ def main() -> None:
     if state is None:
         raise StackError(f"{layout.state_file} is missing; start the services with `./voiceman up`.")
     address = load_stack_env()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("postgresql+psycopg2", "postgresql")
-    manager, dog = Supervisor(layout, state), Watchdog()
+    manager, dog, schedulers = Supervisor(layout, state), Watchdog(), Schedulers()
     while True:
         try:
             with psycopg.connect(address, autocommit=True, connect_timeout=5) as connection:
-                _watch(connection, manager, dog)
+                _watch(connection, manager, dog, schedulers)
         except (psycopg.OperationalError, OSError) as error:  # PostgreSQL or supervisord is being restarted
             log.warning("Nothing can be seen at present (%s); looking again.", type(error).__name__)
             dog = Watchdog()
         time.sleep(_LOOK_S)
 
 
-def _watch(connection: psycopg.Connection, manager: Supervisor, dog: Watchdog) -> None:
+def _watch(connection: psycopg.Connection, manager: Supervisor, dog: Watchdog, schedulers: Schedulers) -> None:
     with connection.cursor() as cursor:
         while True:
             for correction in _SET_BACK:
                 cursor.execute(correction)
             pids = _pids(manager)
             if "scheduler" in pids:
+                (newest,) = cursor.execute(_NEWEST).fetchone() or (0,)
+                schedulers.seen(pids["scheduler"], newest)
+                cursor.execute(_BURY, {"dead": schedulers.dead})
                 try:
-                    cursor.execute(_BURY, [psutil.Process(pids["scheduler"]).create_time()])
-                    look = _look(cursor, pids["scheduler"])
+                    look = _look(cursor, pids["scheduler"], schedulers.dead)
                 except psutil.NoSuchProcess:
                     look = Look(0, 0, 0, 0)
                 for service in dog.judge(look) & pids.keys():

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
-from include.errors import EvidenceError, InputError, JobFailedError, ModelError
+from include.errors import ClockError, EvidenceError, InputError, JobFailedError, ModelError
 from include.manifest import JOB_ID_PATTERN, PREFIX_PATTERN, Redo
 from include.settings import LANGUAGES, get_settings
 
@@ -19,13 +19,15 @@ _NO_RETRY = RetryRule(
     reason="a retry can't heal it",
 )
 
+_CLOCK = RetryRule(exception=ClockError, reason="a clock that is wrong is set again")
+
 DEFAULTS: dict[str, Any] = {
     "owner": "voiceman",
     "retries": 6,  # 2, 4, 8, 16, 32, 60 s and more: a store or database that is away for two minutes fails no job
     "retry_delay": timedelta(seconds=2),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(seconds=60),
-    "retry_policy": ExceptionRetryPolicy(rules=[_NO_RETRY]),
+    "retry_policy": ExceptionRetryPolicy(rules=[_CLOCK, _NO_RETRY]),
     "execution_timeout": timedelta(minutes=55),
 }
 """Of every task of a job."""

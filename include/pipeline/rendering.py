@@ -9,6 +9,7 @@ import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
@@ -43,7 +44,16 @@ log = logging.getLogger(__name__)
 # never fork this process: it has threads (S3 transfers, OpenMP), and a lock one of them holds would stay locked.
 # A process without any imports once what all workers need, and they are forked from that.
 _FORKSERVER = multiprocessing.get_context("forkserver")
-_FORKSERVER.set_forkserver_preload([__name__, "include.report.case_render", "weasyprint"])
+_FORKSERVER.set_forkserver_preload([__name__, "include.report.preload"])
+
+
+def _begin(environment: dict[str, str]) -> None:
+    """In a worker: the settings of who asks for it, not of when the server was started; and an end with the task."""
+    os.environ.clear()
+    os.environ.update(environment)
+    get_settings.cache_clear()
+    tempfile.tempdir = None
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:
@@ -60,11 +70,12 @@ def _end_with_parent() -> None:
 
 def prepare() -> None:
     """Start the server that workers are forked from: its imports take 2 s, in which others can be at work."""
-    forkserver.ensure_running()
+    with suppress(OSError):  # no process, no memory: whoever renders will say so
+        forkserver.ensure_running()
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=_FORKSERVER, initializer=_end_with_parent)
+    return ProcessPoolExecutor(workers, mp_context=_FORKSERVER, initializer=_begin, initargs=(dict(os.environ),))
 
 
 def report_kinds(before: Collection[str] = ()) -> tuple[str, ...]:

@@ -74,7 +74,8 @@ def summarize_job(store: Store, job_id: str, run: TaskRun) -> ArtefactRef:
     from include.pipeline.rendering import prepare
 
     rows, made = state.recordings_of(job_id), state.artefacts(job_id)
-    if get_settings().case_report and 1 < len(rows) <= MOST_RECORDINGS:
+    done = sum(row.state is State.COMPLETED for row in rows.values())
+    if get_settings().case_report and 1 < done <= MOST_RECORDINGS:
         prepare()
     entries, twins = state.last_entries(job_id), state.same_bytes(job_id)
     newest, related = _newest_revisions(rows.values()), state.related_to(job_id)

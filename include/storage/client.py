@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import botocore.loaders
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from include.errors import StorageError
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 __all__ = ["open_client", "read_descriptions"]
+
+log = logging.getLogger(__name__)
 
 # every byte passes through SHA-256 in Store: botocore's own CRC on top would only cost time
 _CONFIG = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
@@ -30,7 +34,10 @@ def read_descriptions() -> None:
     """Read what botocore keeps in files about S3 (3 MB of JSON), so that processes forked from this one need not."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _descriptions())
-    session.create_client("s3", "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+    try:
+        session.create_client("s3", "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+    except BotoCoreError as error:  # the machine's AWS files, which our connection doesn't use
+        log.warning("botocore's files on S3 are read by each task: %s", error)
 
 
 def open_client(conn_id: str) -> S3Client:

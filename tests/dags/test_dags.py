@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import ParamValidationError
 
+from include.errors import ClockError, InputError, VoiceManError
 from include.settings import ROOT, get_settings
 
 DAGS = sorted((ROOT / "dags").glob("*.py"))
@@ -44,6 +46,19 @@ def test_a_job_outlives_two_minutes_without_its_store_and_goes_on_at_once_after_
         pauses = [min(first * task.retry_exponential_backoff**number, most) for number in range(task.retries)]
         assert pauses[0] <= 2  # Airflow makes it up to twice as long
         assert sum(pauses) >= 120, task.task_id
+
+
+def every(error: type[VoiceManError]) -> list[type[VoiceManError]]:
+    return [error, *(found for one in error.__subclasses__() for found in every(one))]
+
+
+def test_no_task_gives_up_over_an_error_that_a_retry_may_heal(bag: DagBag) -> None:
+    healed = [error for error in every(VoiceManError) if error.retryable]
+    assert ClockError in healed
+    for task in bag.dags["process"].tasks:
+        decided = {error: task.retry_policy.evaluate(error("x"), 1, 6).action for error in healed}
+        assert set(decided.values()) <= {RetryAction.RETRY, RetryAction.DEFAULT}, (task.task_id, decided)
+        assert task.retry_policy.evaluate(InputError("x"), 1, 6).action is RetryAction.FAIL
 
 
 def test_shape_of_process(bag: DagBag) -> None:

@@ -1,6 +1,5 @@
 """What the watchdog asks of Airflow's tables, in the real PostgreSQL: the same columns, gone with the transaction."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,33 +37,36 @@ def scheduler(cursor: Any, number: int, *, began: float, beat: float) -> None:
     )
 
 
-def waiting(cursor: Any) -> tuple[int, int]:
-    return cursor.execute(watchdog._TASKS).fetchone()  # type: ignore[no-any-return]
+def waiting(cursor: Any, dead: int) -> tuple[int, int]:
+    return cursor.execute(watchdog._TASKS, {"dead": dead}).fetchone()  # type: ignore[no-any-return]
 
 
-def test_a_task_waits_for_a_worker_of_the_scheduler_that_queued_it(tables: Any) -> None:
-    assert waiting(tables) == (1, 1)
-    scheduler(tables, 2, began=1, beat=1)  # the successor takes it over: nothing is stuck
-    assert waiting(tables) == (1, 0)
+def test_what_a_dead_scheduler_queued_waits_for_its_successor_and_not_for_a_worker(tables: Any) -> None:
+    assert waiting(tables, 0) == (1, 1)
+    assert waiting(tables, 1) == (1, 0)
     tables.execute("INSERT INTO task_instance VALUES ('queued', now(), 2)")
-    assert waiting(tables) == (1, 0)  # just queued
+    assert waiting(tables, 1) == (1, 0)  # just queued
     tables.execute("INSERT INTO task_instance VALUES ('queued', now() - interval '4 s', 2)")
-    assert waiting(tables) == (1, 1)
+    assert waiting(tables, 1) == (1, 1)
 
 
-def running(cursor: Any) -> list[int]:
+def running_after(cursor: Any, dead: int) -> list[int]:
+    cursor.execute(watchdog._BURY, {"dead": dead})
     cursor.execute("SELECT id FROM job WHERE state = 'running' ORDER BY id")
     return [number for (number,) in cursor.fetchall()]
 
 
-def test_a_scheduler_is_dead_once_another_process_has_begun_after_its_last_beat(tables: Any) -> None:
-    tables.execute(watchdog._BURY, [time.time() - 60])
-    assert running(tables) == [1]  # this is its process: it may be slow
-    tables.execute(watchdog._BURY, [time.time() - 7])
-    assert running(tables) == []
+def test_a_scheduler_whose_process_is_gone_is_buried_before_its_successor_has_begun(tables: Any) -> None:
+    assert running_after(tables, 0) == [1]  # its process is there: it may be slow
+    assert running_after(tables, 1) == []
+
+
+def test_a_scheduler_is_buried_when_a_successor_has_begun_though_nobody_saw_its_process(tables: Any) -> None:
+    scheduler(tables, 2, began=3, beat=1)
+    assert running_after(tables, 0) == [2]
 
 
 def test_a_scheduler_that_beats_is_not_dead(tables: Any) -> None:
-    scheduler(tables, 3, began=50, beat=2)  # a second one beside it
-    tables.execute(watchdog._BURY, [time.time()])
-    assert running(tables) == [3]
+    scheduler(tables, 2, began=50, beat=2)  # a second one beside it, not under supervisord
+    assert tables.execute(watchdog._NEWEST).fetchone() == (2,)
+    assert running_after(tables, 2) == [2]

@@ -286,3 +286,11 @@ def test_paths_in_the_containers_exist_in_the_image(services: dict[str, dict[str
         for path in paths:
             here = {path, *(str(parent) for parent in Path(path).parents)}
             assert here & (made | copied), f"{name}: {path}"
+
+
+def test_a_task_s_worker_processes_don_t_run_airflow_again(services: dict[str, dict[str, Any]]) -> None:
+    """multiprocessing runs the parent's script in each child, unless it is a package's ``__main__``; Airflow's would
+    fail there, for a task's process is given no database."""
+    for name in ("worker-default", "worker-gpu"):
+        command = " ".join(services[name]["command"])
+        assert "python -m airflow celery worker" in command, name

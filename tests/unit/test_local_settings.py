@@ -1,6 +1,7 @@
 """What tasks are forked from has imported what their bodies import, and nothing that must not be forked."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,8 +12,8 @@ from include.settings import ROOT
 SHOW = """
 import json, os, sys
 sys.argv[1:] = {arguments!r}
-sys.path.insert(0, "plugins")
-import airflow_local_settings
+import airflow.settings
+assert "airflow_local_settings" in sys.modules
 print(json.dumps([sorted(sys.modules), len(os.listdir("/proc/self/task"))]))
 """
 
@@ -20,7 +21,7 @@ print(json.dumps([sorted(sys.modules), len(os.listdir("/proc/self/task"))]))
 def imported(*arguments: str) -> set[str]:
     command = [sys.executable, "-W", "ignore", "-c", SHOW.format(arguments=list(arguments))]
     answer = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=ROOT, env={"OPENBLAS_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, check=True, cwd=ROOT, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     )
     # OpenBLAS has threads unless told otherwise, and ends them itself before a fork
     modules, threads = json.loads(answer.stdout.splitlines()[-1])

@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from include.pipeline.rendering import report_kinds
+from include.pipeline.rendering import Renderer, report_kinds
 from include.settings import ROOT, get_settings
 
 TASK = """
@@ -14,17 +14,27 @@ import os, time
 from include.pipeline.rendering import Renderer
 if __name__ == "__main__":
     with Renderer(2) as renderer:
-        print(renderer._pool.submit(os.getpid).result(), flush=True)
+        print(renderer._pool.submit(os.getpid).result(), renderer._pool.submit(os.getppid).result(), flush=True)
         time.sleep(600)
 """
 
 
-def test_a_killed_task_leaves_no_worker() -> None:
+def test_a_killed_task_leaves_no_worker_and_no_server_of_workers() -> None:
     with subprocess.Popen([sys.executable, "-c", TASK], cwd=ROOT, stdout=subprocess.PIPE, text=True) as task:
         assert task.stdout is not None
-        worker = psutil.Process(int(task.stdout.readline()))
+        left = [psutil.Process(int(pid)) for pid in task.stdout.readline().split()]
+        assert task.pid not in [one.pid for one in left]
         task.kill()
-        worker.wait(10)  # raises psutil.TimeoutExpired while it is there
+        for process in left:
+            process.wait(10)  # raises psutil.TimeoutExpired while it is there
+
+
+def test_workers_have_the_settings_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    for language in ("ko", "en"):  # the server that they are forked from was started before the second
+        monkeypatch.setenv("VOICEMAN_REPORT_LANGUAGE", language)
+        with Renderer(2) as renderer:
+            assert renderer._pool is not None
+            assert renderer._pool.submit(get_settings).result().report_language == language
 
 
 def test_one_language_is_enough_unless_the_other_was_made_before(monkeypatch: pytest.MonkeyPatch) -> None:

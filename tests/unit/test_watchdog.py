@@ -1,6 +1,6 @@
 """When the watchdog restarts what, and when it leaves a busy machine alone."""
 
-from include.local.watchdog import Look, Watchdog
+from include.local.watchdog import Look, Schedulers, Watchdog
 
 STUCK = Look(waiting=2, running=1, idle_workers=7, busy_workers=1)
 WELL = Look(waiting=0, running=3, idle_workers=5, busy_workers=3)
@@ -49,3 +49,13 @@ def test_a_restart_for_one_sign_leaves_the_count_of_another_service() -> None:
     ahead = frozenset({("triggerer", "18:00:00")})
     found = restarts(*[STUCK] * 4, *[Look(0, 1, 4, 1, ahead=ahead)] * 20)
     assert found == [set()] * 3 + [{"scheduler"}] + [set()] * 19 + [{"triggerer"}]
+
+
+def test_jobs_of_a_scheduler_s_earlier_processes_are_dead() -> None:
+    schedulers = Schedulers()
+    found = []
+    for process, newest in [(10, 4), (10, 4), (10, 5), (11, 5), (11, 5), (11, 6), (12, 7), (12, 7)]:
+        schedulers.seen(process, newest)
+        found.append(schedulers.dead)
+    # 5 was a second one beside the first, or the first anew; 7 had begun before its process was seen
+    assert found == [0, 0, 0, 5, 5, 5, 6, 6]
