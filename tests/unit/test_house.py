@@ -41,7 +41,16 @@ def test_nobody_imports_past_a_door_or_airflow(path: Path) -> None:
 def test_only_settings_reads_the_environment() -> None:
     allowed = {"settings.py", "console.py", "environment.py", "engine.py", "weights.py", "supervisor.py"}
     # environments of child processes; CUDA's; one connection's
-    allowed |= {"processes.py", "airflow_admin.py", "alone.py", "lease.py", "devices.py", "database.py", "hybrid.py"}
+    allowed |= {
+        "processes.py",
+        "airflow_admin.py",
+        "alone.py",
+        "lease.py",
+        "devices.py",
+        "database.py",
+        "hybrid.py",
+        "rendering.py",
+    }
     for path in MODULES:
         if path.name not in allowed:
             assert "os.environ" not in path.read_text(), path
