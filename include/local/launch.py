@@ -16,6 +16,7 @@ from include.local.layout import Layout, load_state
 from include.local.processes import SERVICE_VARIABLE, end_processes, stack_processes
 from include.local.s3 import s3_command, s3_environment
 from include.local.secrets import load_secrets
+from include.local.supervisor import STORES
 from include.settings import ROOT
 
 __all__ = ["main"]
@@ -26,7 +27,7 @@ def main(service: str) -> None:
 
     A scheduler that was killed leaves its workers and their tasks behind. The new one will hand
     those tasks out again, so they are ended first: otherwise an orphan holds the GPU and writes
-    beside its successor.
+    beside its successor. They get no time to end by themselves, except what stores data: nobody hears them any more.
 
     Raises:
         StackError: the stack's files can't be used.
@@ -45,7 +46,7 @@ def main(service: str) -> None:
         command, private = airflow_command(COMMANDS[service]), stack_environment(layout, state, secrets)
     else:
         raise StackError(f"The local stack has no service {service!r}.")
-    end_processes(stack_processes(state.stack_id, service), grace_s=2)
+    end_processes(stack_processes(state.stack_id, service), grace_s=2 if service in STORES else 0)
     # By list, without a shell: S606 asks for nothing else.
     os.execve(command[0], command, base_environment(state) | private | {SERVICE_VARIABLE: service})  # noqa: S606
 

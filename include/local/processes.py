@@ -8,6 +8,7 @@ because the stack sets ``SPT_NOENV``), so the descendants of every match belong 
 from __future__ import annotations
 
 import os
+import time
 
 import psutil
 
@@ -41,23 +42,29 @@ def stack_processes(stack_id: str, service: str | None = None) -> list[psutil.Pr
 
 
 def end_processes(processes: list[psutil.Process], *, grace_s: float) -> None:
-    """Ask the processes to end, and end by force those that haven't after ``grace_s`` seconds.
+    """Ask the processes to end, and end by force those that haven't after ``grace_s`` seconds (0: at once).
 
     psutil compares the creation time before it signals: a recycled pid is never hit.
 
     Raises:
         StackError: one is still there afterwards.
     """
-    for process in processes:
+    for process in processes if grace_s > 0 else ():
         _signal(process, force=False)
-    _, alive = psutil.wait_procs(processes, timeout=grace_s)
-    for process in alive:
+    for process in _still_alive(processes, grace_s):
         _signal(process, force=True)
-    _, alive = psutil.wait_procs(alive, timeout=5)
-    left = [process for process in alive if _alive(process)]
+    left = _still_alive(processes, 5)
     if left:
         pids = ", ".join(str(process.pid) for process in left)
         raise StackError(f"The stack's processes {pids} could not be ended; end them by hand with kill -9.")
+
+
+def _still_alive(processes: list[psutil.Process], wait_s: float) -> list[psutil.Process]:
+    """Those that haven't ended after so many seconds; psutil's own wait also waits for somebody to reap them."""
+    deadline = time.monotonic() + wait_s
+    while (alive := [process for process in processes if _alive(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return alive
 
 
 def _signal(process: psutil.Process, *, force: bool) -> None:

@@ -42,9 +42,9 @@ __all__ = ["Look", "Schedulers", "Watchdog", "main"]
 log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
-_QUEUED_S = 3.0
+_QUEUED_S = 2.0
 """An idle worker takes a task at once: one that is queued for so long, while workers are idle, is not reached."""
-_LOOKS = 4
+_LOOKS = 3
 _HEARTBEAT_S = 45.0
 """Airflow calls its parts unhealthy after 25 s (airflow.cfg); a part that works hard may miss a few beats."""
 _HEARTBEAT_LOOKS = 20
@@ -62,14 +62,16 @@ HAVING max(latest_heartbeat) < clock_timestamp() - interval '{_HEARTBEAT_S} seco
 _GONE_S = 6.0
 # What a dead scheduler had queued, Airflow's next one takes over when the dead one's heartbeat is 25 s old. Here it is
 # known sooner: its process is gone, or a successor has begun since the last beat, and three beats are missing
-# (scheduler_heartbeat_sec). It takes them over as soon as it has started, or else with its next look after 3 s.
+# (scheduler_heartbeat_sec); of a scheduler that had none beside it, none need be. It takes them over as soon as it has
+# started, or else with its next look after 3 s.
 _BURY = f"""UPDATE job SET state = 'failed', end_date = clock_timestamp()
 WHERE job_type = 'SchedulerJob' AND state = 'running'
-  AND latest_heartbeat < clock_timestamp() - interval '{_GONE_S} seconds'
+  AND (id = %(only)s OR latest_heartbeat < clock_timestamp() - interval '{_GONE_S} seconds'
   AND (id <= %(dead)s OR EXISTS (
     SELECT 1 FROM job later WHERE later.job_type = 'SchedulerJob' AND later.state = 'running'
-    AND later.start_date > job.latest_heartbeat))"""  # noqa: S608 - as above
-_NEWEST = "SELECT coalesce(max(id), 0) FROM job WHERE job_type = 'SchedulerJob'"
+    AND later.start_date > job.latest_heartbeat)))"""  # noqa: S608 - as above
+_NEWEST = """SELECT coalesce(max(id), 0), CASE count(*) FILTER (WHERE state = 'running')
+WHEN 1 THEN max(id) FILTER (WHERE state = 'running') ELSE 0 END FROM job WHERE job_type = 'SchedulerJob'"""
 # A clock that ran ahead and was set back leaves times in the future: a task that failed meanwhile would be tried again
 # only then, one that was queued would not count as waiting until then, and a run that an event began would begin then.
 # A run's time that a person chose is left alone.
@@ -114,15 +116,18 @@ class Schedulers:
     """Which of Airflow's scheduler jobs are of processes that are gone: by supervisord's process ids, not by clocks."""
 
     dead: int = 0
-    """Jobs up to this id are."""
+    """Jobs up to this id are, or were started by hand beside it and still beat."""
+    only: int = 0
+    """This job is: nothing but it ran when its process was last seen. 0: none."""
     _process: int = 0
     _newest: int = 0
+    _alone: int = 0
 
-    def seen(self, process: int, newest: int) -> None:
-        """Note the scheduler's process and the newest scheduler job."""
+    def seen(self, process: int, newest: int, alone: int) -> None:
+        """Note the scheduler's process, the newest scheduler job, and the only one that runs (0: none or several)."""
         if process != self._process:
-            self._process, self.dead = process, self._newest
-        self._newest = newest
+            self._process, self.dead, self.only = process, self._newest, self._alone
+        self._newest, self._alone = newest, alone if alone > self.dead else 0  # not one from before this process
 
 
 @dataclass
@@ -202,9 +207,9 @@ def _watch(connection: psycopg.Connection, manager: Supervisor, dog: Watchdog, s
                 cursor.execute(correction)
             pids = _pids(manager)
             if "scheduler" in pids:
-                (newest,) = cursor.execute(_NEWEST).fetchone() or (0,)
-                schedulers.seen(pids["scheduler"], newest)
-                cursor.execute(_BURY, {"dead": schedulers.dead})
+                newest, alone = cursor.execute(_NEWEST).fetchone() or (0, 0)
+                schedulers.seen(pids["scheduler"], newest, alone)
+                cursor.execute(_BURY, {"dead": schedulers.dead, "only": schedulers.only})
                 try:
                     look = _look(cursor, pids["scheduler"], schedulers.dead)
                 except psutil.NoSuchProcess:

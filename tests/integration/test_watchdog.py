@@ -50,8 +50,8 @@ def test_what_a_dead_scheduler_queued_waits_for_its_successor_and_not_for_a_work
     assert waiting(tables, 1) == (1, 1)
 
 
-def running_after(cursor: Any, dead: int) -> list[int]:
-    cursor.execute(watchdog._BURY, {"dead": dead})
+def running_after(cursor: Any, dead: int, only: int = 0) -> list[int]:
+    cursor.execute(watchdog._BURY, {"dead": dead, "only": only})
     cursor.execute("SELECT id FROM job WHERE state = 'running' ORDER BY id")
     return [number for (number,) in cursor.fetchall()]
 
@@ -68,5 +68,12 @@ def test_a_scheduler_is_buried_when_a_successor_has_begun_though_nobody_saw_its_
 
 def test_a_scheduler_that_beats_is_not_dead(tables: Any) -> None:
     scheduler(tables, 2, began=50, beat=2)  # a second one beside it, not under supervisord
-    assert tables.execute(watchdog._NEWEST).fetchone() == (2,)
+    assert tables.execute(watchdog._NEWEST).fetchone() == (2, 0)
     assert running_after(tables, 2) == [2]
+    assert tables.execute(watchdog._NEWEST).fetchone() == (2, 2)
+
+
+def test_the_only_scheduler_is_buried_at_once_when_its_process_is_gone(tables: Any) -> None:
+    tables.execute("UPDATE job SET latest_heartbeat = now()")
+    assert running_after(tables, 1) == [1]
+    assert running_after(tables, 1, only=1) == []

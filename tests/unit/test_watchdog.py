@@ -11,12 +11,12 @@ def restarts(*looks: Look) -> list[set[str]]:
     return [dog.judge(look) for look in looks]
 
 
-def test_tasks_that_no_idle_worker_takes_restart_the_scheduler_at_the_fourth_look() -> None:
-    assert restarts(*[STUCK] * 6) == [set(), set(), set(), {"scheduler"}, set(), set()]
+def test_tasks_that_no_idle_worker_takes_restart_the_scheduler_at_the_third_look() -> None:
+    assert restarts(*[STUCK] * 5) == [set(), set(), {"scheduler"}, set(), set()]
 
 
 def test_one_good_look_between_begins_anew() -> None:
-    assert restarts(STUCK, STUCK, STUCK, WELL, STUCK, STUCK, STUCK) == [set()] * 7
+    assert restarts(STUCK, STUCK, WELL, STUCK, STUCK) == [set()] * 5
 
 
 def test_a_queue_behind_busy_workers_is_no_fault() -> None:
@@ -47,15 +47,34 @@ def test_a_heartbeat_in_the_future_that_stays_the_same_is_a_clock_that_was_set_b
 
 def test_a_restart_for_one_sign_leaves_the_count_of_another_service() -> None:
     ahead = frozenset({("triggerer", "18:00:00")})
-    found = restarts(*[STUCK] * 4, *[Look(0, 1, 4, 1, ahead=ahead)] * 20)
-    assert found == [set()] * 3 + [{"scheduler"}] + [set()] * 19 + [{"triggerer"}]
+    found = restarts(*[STUCK] * 3, *[Look(0, 1, 4, 1, ahead=ahead)] * 20)
+    assert found == [set()] * 2 + [{"scheduler"}] + [set()] * 19 + [{"triggerer"}]
 
 
 def test_jobs_of_a_scheduler_s_earlier_processes_are_dead() -> None:
     schedulers = Schedulers()
     found = []
     for process, newest in [(10, 4), (10, 4), (10, 5), (11, 5), (11, 5), (11, 6), (12, 7), (12, 7)]:
-        schedulers.seen(process, newest)
+        schedulers.seen(process, newest, 0)
         found.append(schedulers.dead)
     # 5 was a second one beside the first, or the first anew; 7 had begun before its process was seen
     assert found == [0, 0, 0, 5, 5, 5, 6, 6]
+
+
+def test_a_scheduler_that_ran_alone_is_dead_as_soon_as_its_process_is() -> None:
+    schedulers = Schedulers()
+    found = []
+    for process, newest, alone in [
+        (10, 4, 4),
+        (11, 4, 4),
+        (11, 5, 5),
+        (12, 5, 5),
+        (12, 6, 0),
+        (13, 6, 6),
+        (13, 6, 6),
+        (14, 6, 6),
+    ]:
+        schedulers.seen(process, newest, alone)
+        found.append(schedulers.only)
+    # 6 began by hand beside it, so nothing is said of its end; nor when it is left alone and the next has not begun
+    assert found == [0, 4, 4, 5, 5, 0, 0, 0]
