@@ -74,7 +74,8 @@ _NEWEST = """SELECT coalesce(max(id), 0), CASE count(*) FILTER (WHERE state = 'r
 WHEN 1 THEN max(id) FILTER (WHERE state = 'running') ELSE 0 END FROM job WHERE job_type = 'SchedulerJob'"""
 # A clock that ran ahead and was set back leaves times in the future: a task that failed meanwhile would be tried again
 # only then, one that was queued would not count as waiting until then, and a run that an event began would begin then.
-# A run's time that a person chose is left alone.
+# A run's time that a person chose is left alone. Not while the scheduler's clock is still ahead: by that clock a retry
+# would be due at once, and fail at once (its token is not yet valid), until no try is left.
 _AHEAD = "> clock_timestamp() + interval '5 seconds'"
 _BEATS_AHEAD = (
     f"SELECT job_type, max(latest_heartbeat)::text FROM job WHERE latest_heartbeat {_AHEAD} GROUP BY job_type"  # noqa: S608
@@ -104,6 +105,11 @@ class Look:
     """Services whose last heartbeat is too old."""
     ahead: frozenset[tuple[str, str]] = frozenset()
     """Services whose last heartbeat lies in the future, and that heartbeat."""
+
+    @property
+    def clock_is_ahead(self) -> bool:
+        """The scheduler's clock is, or was when it last gave a beat."""
+        return any(service == "scheduler" for service, _ in self.ahead)
 
     @property
     def queue_is_stuck(self) -> bool:
@@ -203,8 +209,6 @@ def main() -> None:
 def _watch(connection: psycopg.Connection, manager: Supervisor, dog: Watchdog, schedulers: Schedulers) -> None:
     with connection.cursor() as cursor:
         while True:
-            for correction in _SET_BACK:
-                cursor.execute(correction)
             pids = _pids(manager)
             if "scheduler" in pids:
                 newest, alone = cursor.execute(_NEWEST).fetchone() or (0, 0)
@@ -214,6 +218,8 @@ def _watch(connection: psycopg.Connection, manager: Supervisor, dog: Watchdog, s
                     look = _look(cursor, pids["scheduler"], schedulers.dead)
                 except psutil.NoSuchProcess:
                     look = Look(0, 0, 0, 0)
+                for correction in () if look.clock_is_ahead else _SET_BACK:
+                    cursor.execute(correction)
                 for service in dog.judge(look) & pids.keys():
                     log.error("The %s stands still (%s); it is killed, its successor goes on.", service, look)
                     os.kill(pids[service], signal.SIGKILL)
