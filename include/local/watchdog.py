@@ -75,13 +75,17 @@ WHEN 1 THEN max(id) FILTER (WHERE state = 'running') ELSE 0 END FROM job WHERE j
 # A clock that ran ahead and was set back leaves times in the future: a task that failed meanwhile would be tried again
 # only then, one that was queued would not count as waiting until then, and a run that an event began would begin then.
 # A run's time that a person chose is left alone. Not while the scheduler's clock is still ahead: by that clock a retry
-# would be due at once, and fail at once (its token is not yet valid), until no try is left.
+# would be due at once, and fail at once (its token is not yet valid), until no try is left. Its beats (every 2 s) tell.
 _AHEAD = "> clock_timestamp() + interval '5 seconds'"
 _BEATS_AHEAD = (
     f"SELECT job_type, max(latest_heartbeat)::text FROM job WHERE latest_heartbeat {_AHEAD} GROUP BY job_type"  # noqa: S608
 )
 _BURY_AHEAD = f"""UPDATE job SET state = 'failed', end_date = clock_timestamp(), latest_heartbeat = clock_timestamp()
 WHERE job_type = %s AND latest_heartbeat {_AHEAD}"""  # noqa: S608 - made of constants
+_FUTURE_LOOKS = 3
+_FUTURE = f"""SELECT EXISTS (SELECT 1 FROM task_instance WHERE state = 'up_for_retry' AND end_date {_AHEAD}
+    OR state = 'running' AND last_heartbeat_at {_AHEAD} OR state = 'queued' AND queued_dttm {_AHEAD})
+  OR EXISTS (SELECT 1 FROM dag_run WHERE state = 'queued' AND run_type = 'asset_triggered' AND run_after {_AHEAD})"""  # noqa: S608
 _SET_BACK = (
     f"UPDATE task_instance SET end_date = clock_timestamp() WHERE state = 'up_for_retry' AND end_date {_AHEAD}",  # noqa: S608
     f"UPDATE task_instance SET last_heartbeat_at = clock_timestamp() WHERE state = 'running' "  # noqa: S608
@@ -143,6 +147,12 @@ class Watchdog:
     _stuck: int = 0
     _silent: dict[str, int] = field(default_factory=dict)
     _ahead: dict[tuple[str, str], int] = field(default_factory=dict)
+    _future: int = 0
+
+    def may_set_back(self, found: bool, look: Look) -> bool:
+        """Whether times in the future, if some were found, are to be corrected now."""
+        self._future = self._future + 1 if found and not look.clock_is_ahead else 0
+        return self._future >= _FUTURE_LOOKS
 
     def judge(self, look: Look) -> set[str]:
         """The services to restart now."""
@@ -218,7 +228,8 @@ def _watch(connection: psycopg.Connection, manager: Supervisor, dog: Watchdog, s
                     look = _look(cursor, pids["scheduler"], schedulers.dead)
                 except psutil.NoSuchProcess:
                     look = Look(0, 0, 0, 0)
-                for correction in () if look.clock_is_ahead else _SET_BACK:
+                (future,) = cursor.execute(_FUTURE).fetchone() or (False,)
+                for correction in _SET_BACK if dog.may_set_back(future, look) else ():
                     cursor.execute(correction)
                 for service in dog.judge(look) & pids.keys():
                     log.error("The %s stands still (%s); it is killed, its successor goes on.", service, look)

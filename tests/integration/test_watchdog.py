@@ -21,8 +21,10 @@ def tables(stack: Path) -> Iterator[Any]:
             "latest_heartbeat timestamptz, end_date timestamptz) ON COMMIT DROP"
         )
         cursor.execute(
-            "CREATE TEMP TABLE task_instance (state text, queued_dttm timestamptz, queued_by_job_id int) ON COMMIT DROP"
+            "CREATE TEMP TABLE task_instance (state text, queued_dttm timestamptz, queued_by_job_id int, "
+            "end_date timestamptz, last_heartbeat_at timestamptz) ON COMMIT DROP"
         )
+        cursor.execute("CREATE TEMP TABLE dag_run (state text, run_type text, run_after timestamptz) ON COMMIT DROP")
         scheduler(cursor, 1, began=100, beat=9)
         cursor.execute("INSERT INTO task_instance VALUES ('running', now(), 1), ('queued', now() - interval '8 s', 1)")
         yield cursor
@@ -77,3 +79,22 @@ def test_the_only_scheduler_is_buried_at_once_when_its_process_is_gone(tables: A
     tables.execute("UPDATE job SET latest_heartbeat = now()")
     assert running_after(tables, 1) == [1]
     assert running_after(tables, 1, only=1) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "future"),
+    [
+        ("task_instance (state, end_date) VALUES ('up_for_retry', now() + interval '1 min')", True),
+        ("task_instance (state, last_heartbeat_at) VALUES ('running', now() + interval '1 min')", True),
+        ("task_instance (state, queued_dttm) VALUES ('queued', now() + interval '1 min')", True),
+        ("dag_run VALUES ('queued', 'asset_triggered', now() + interval '1 min')", True),
+        ("dag_run VALUES ('queued', 'manual', now() + interval '1 min')", False),  # a time that a person chose
+        ("task_instance (state, end_date) VALUES ('success', now() + interval '1 min')", False),
+    ],
+)
+def test_times_in_the_future_are_found_and_set_back(tables: Any, row: str, future: bool) -> None:
+    tables.execute(f"INSERT INTO {row}")  # the rows above
+    assert tables.execute(watchdog._FUTURE).fetchone() == (future,)
+    for correction in watchdog._SET_BACK:
+        tables.execute(correction)
+    assert tables.execute(watchdog._FUTURE).fetchone() == (False,)

@@ -45,9 +45,12 @@ def test_a_heartbeat_in_the_future_that_stays_the_same_is_a_clock_that_was_set_b
     assert ahead(*[f"18:00:{second:02}" for second in range(20)]) == [set()] * 20  # the clock is still ahead
 
 
-def test_times_are_not_set_back_by_a_clock_that_is_still_ahead() -> None:
-    assert Look(0, 1, 4, 1, ahead=frozenset({("scheduler", "18:00:00")})).clock_is_ahead
-    assert not Look(0, 1, 4, 1, ahead=frozenset({("triggerer", "18:00:00")})).clock_is_ahead
+def test_times_are_set_back_at_the_third_look_and_never_by_a_clock_that_is_still_ahead() -> None:
+    ahead = Look(0, 1, 4, 1, ahead=frozenset({("scheduler", "18:00:00")}))
+    other = Look(0, 1, 4, 1, ahead=frozenset({("triggerer", "18:00:00")}))
+    dog = Watchdog()
+    found = [(True, WELL), (True, ahead), (True, WELL), (True, other), (True, WELL), (True, WELL), (False, WELL)]
+    assert [dog.may_set_back(*one) for one in found] == [False] * 4 + [True, True, False]
 
 
 def test_a_restart_for_one_sign_leaves_the_count_of_another_service() -> None:
