@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include import container, state
+from include import container
 from include.pipeline import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from include import state
     from include.container import ContainerExamination
     from include.manifest import Recording
     from include.state import Actor
@@ -23,7 +24,13 @@ KIND = "container.json"
 
 
 def examined_container(
-    store: Store, recording: Recording, local: Callable[[], Path], actor: Actor, *, fresh: bool
+    store: Store,
+    recording: Recording,
+    local: Callable[[], Path],
+    before: state.Artefact | None,
+    actor: Actor,
+    *,
+    fresh: bool,
 ) -> dict[str, str]:
     """Examine a recording's container, unless that was done by this very code.
 
@@ -31,6 +38,7 @@ def examined_container(
         store: the bucket.
         recording: the recording.
         local: gives it as a local file, verified.
+        before: the examination that there is.
         actor: who has it.
         fresh: do it again in any case.
 
@@ -41,16 +49,18 @@ def examined_container(
         DigestMismatchError: the recording is not what was claimed.
     """
     digest = container.examination_digest()
-    if not fresh and kept.made_before(store, recording, KIND, digest):
-        return {KIND: state.artefacts(recording.job_id, recording.file_id)[recording.file_id][KIND].ref.sha256}
+    if not fresh and before is not None and kept.made_before(store, before, digest):
+        return {KIND: before.ref.sha256}
     name = recording.received_name or recording.name
     found = container.examine_file(local(), sha256=recording.sha256, name=name)
     return {KIND: kept.save(store, recording, KIND, found.to_json().encode(), digest, actor=actor)}
 
 
-def container_of(store: Store, recording: Recording) -> tuple[ContainerExamination | None, dict[str, str]]:
+def container_of(
+    store: Store, recording: Recording, made: Mapping[str, state.Artefact]
+) -> tuple[ContainerExamination | None, dict[str, str]]:
     """A recording's examination with its kind and SHA-256; None for one transcribed before there was any."""
-    if KIND not in state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}):
+    if KIND not in made:
         return None, {}
-    data, ref = kept.read_artefact(store, recording, KIND)
+    data, ref = kept.read_artefact(store, recording, KIND, made)
     return container.load_examination(data, name=ref.uri), {KIND: ref.sha256}

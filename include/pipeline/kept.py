@@ -16,13 +16,23 @@ from include.storage import layout
 from include.stt import file_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from include.manifest import Recording
     from include.state import Actor
     from include.storage import Store
 
-__all__ = ["check_held", "check_original", "keep_results", "made_before", "read_artefact", "save", "working_copy"]
+__all__ = [
+    "check_held",
+    "check_original",
+    "keep_results",
+    "made_before",
+    "made_for",
+    "read_artefact",
+    "save",
+    "save_unread",
+    "working_copy",
+]
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +67,13 @@ def working_copy(store: Store, recording: Recording) -> Iterator[Path]:
             )
 
 
-def made_before(store: Store, recording: Recording, kind: str, digest: str) -> bool:
-    """True when the artefact of this kind was made with these settings and still verifies."""
-    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
+def made_for(recording: Recording) -> dict[str, state.Artefact]:
+    """Kind → what was made for a recording so far."""
+    return state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {})
+
+
+def made_before(store: Store, made: state.Artefact | None, digest: str) -> bool:
+    """True when an artefact was made with these settings and still verifies."""
     if made is None or made.settings_digest != digest:
         return False
     key = store.key(made.ref.uri)
@@ -116,31 +130,63 @@ def save(
         NotOwnerError: the actor doesn't have the recording any more.
     """
     check_held(recording, actor)
-    types = {"json": "application/json", "pdf": "application/pdf", "html": "text/html; charset=utf-8"}
     key = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
-    ref = store.write(key, data, content_type=types[kind.rsplit(".", 1)[-1]])
-    state.save_artefact(recording, state.Artefact(kind, ref, digest, hit, device_s, note), actor)
+    ref = store.write(key, data, content_type=_content_type(kind))
+    state.save_artefacts(recording, [state.Artefact(kind, ref, digest, hit, device_s, note)], actor)
     return ref.sha256
 
 
-def read_artefact(store: Store, recording: Recording, kind: str) -> tuple[bytes, ArtefactRef]:
-    """An artefact that an earlier stage made, verified, and where it lies.
+def save_unread(
+    store: Store, recording: Recording, files: Mapping[str, bytes], digests: Mapping[str, str], actor: Actor
+) -> list[state.Artefact]:
+    """As :func:`save` for several kinds, which are not read back here: they are when they are moved, at once.
+
+    Args:
+        store: the bucket.
+        recording: the recording.
+        files: kind → contents.
+        digests: kind → digest of the settings.
+        actor: who has it.
+
+    Raises:
+        NotOwnerError: the actor doesn't have the recording any more.
+    """
+    check_held(recording, actor)
+    made = []
+    for kind, data in files.items():
+        key = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
+        ref = store.put(key, data, content_type=_content_type(kind))
+        made.append(state.Artefact(kind, ref, digests[kind], cache_hit=False))
+    if made:
+        state.save_artefacts(recording, made, actor)
+    return made
+
+
+def _content_type(kind: str) -> str:
+    types = {"json": "application/json", "pdf": "application/pdf", "html": "text/html; charset=utf-8"}
+    return types[kind.rsplit(".", 1)[-1]]
+
+
+def read_artefact(
+    store: Store, recording: Recording, kind: str, made: Mapping[str, state.Artefact]
+) -> tuple[bytes, ArtefactRef]:
+    """An artefact that an earlier stage made (``made``: by kind), verified, and where it lies.
 
     Raises:
         MissingObjectError: there is none.
         DigestMismatchError: it is not what was made.
     """
-    made = state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).get(kind)
-    if made is None:
+    if kind not in made:
         raise MissingObjectError(
             f"{recording.file_id} of job {recording.job_id} has no {kind} although its stage is done; drop it again."
         )
-    return store.read(store.key(made.ref.uri), sha256=made.ref.sha256), made.ref
+    ref = made[kind].ref
+    return store.read(store.key(ref.uri), sha256=ref.sha256), ref
 
 
 def keep_results(store: Store, recording: Recording) -> None:
     """Put a finished recording's results where newer ones don't replace them; they stay in ``completed/``, too."""
-    for kind, made in state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}).items():
+    for kind, made in made_for(recording).items():
         source = store.key(made.ref.uri)
         if not source.startswith("completed/"):
             continue

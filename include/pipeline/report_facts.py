@@ -6,45 +6,40 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from include import __version__, report, state
-from include.pipeline.kept import check_original
 from include.pipeline.signing import open_signer
 from include.stated import stated_facts
 from include.storage import layout
 
 if TYPE_CHECKING:
-    from include.evidence import Event, Scope
+    from include.evidence import Event, IntakeFacts, Scope
     from include.manifest import Recording
     from include.pipeline.taskrun import TaskRun
     from include.storage import Store
 
-__all__ = ["intake_digest", "report_facts"]
+__all__ = ["report_facts"]
 
 _TOOL = f"VoiceMan {__version__} (Python hashlib)"
 
 
-def intake_digest(job_id: str) -> str | None:
-    """SHA-256 of the job's newest intake.json; None: nothing is stated."""
-    found = state.intake_of(job_id)
-    return None if found is None else found[1]
-
-
-def report_facts(store: Store, row: state.RecordingState, run: TaskRun) -> report.ReportFacts:
-    """The facts of a report that is about to be made; the preservation copy is read again for it.
+def report_facts(
+    store: Store, row: state.RecordingState, run: TaskRun, found: tuple[IntakeFacts, str] | None
+) -> report.ReportFacts:
+    """The facts of a report that is about to be made.
 
     Args:
         store: the bucket.
-        row: the recording; its working copy has been read and verified by the caller just now.
+        row: the recording; its preservation copy and its working copy have been read and verified by the caller just
+            now.
         run: who makes the report.
+        found: the job's newest intake facts and the SHA-256 of their document.
 
     Raises:
-        DigestMismatchError: the preservation copy was changed.
         MissingKeyError: there is no key that may sign.
-        StorageError, StateError: S3 or PostgreSQL can't be reached.
+        StateError: PostgreSQL can't be reached.
     """
     recording = row.recording
     name = recording.received_name or recording.name
-    check_original(store, recording)
-    found, case, signer = state.intake_of(recording.job_id), state.case_of(recording.job_id), open_signer()
+    case, signer = state.case_of(recording.job_id), open_signer()
     return report.ReportFacts(
         job_id=recording.job_id,
         file_id=recording.file_id,

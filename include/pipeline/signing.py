@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from include import evidence, state
 from include.errors import StateError
-from include.manifest import ArtefactRef
 from include.settings import get_settings
 from include.storage import layout
 
@@ -68,23 +67,20 @@ def attested(
     return state.Attested(stage, hashlib.sha256(envelope).hexdigest(), envelope)
 
 
-def publish_attestations(store: Store, recording: Recording, run: TaskRun, last: state.Attested) -> None:
-    """Write a recording's attestations beside its results, in the order of the stages.
+def publish_attestations(store: Store, recording: Recording, last: state.Attested) -> state.Artefact:
+    """Write a recording's attestations beside its results, in the order of the stages; to be remembered by the caller.
 
     Args:
         store: the bucket.
         recording: about to be COMPLETED.
-        run: who has it.
         last: the newest one, which the database gets with the change of state.
     """
     known = state.attestations(recording.job_id, recording.file_id)
     lines = [envelope for stage, envelope in known.items() if stage != last.stage] + [last.envelope]
     data = b"".join(line + b"\n" for line in lines)
-    digest = hashlib.sha256(data).hexdigest()
     key = layout.completed_key(recording.job_id, f"{recording.file_id}_{ATTESTATIONS}")
-    store.write(key, data, content_type="application/jsonl")
-    ref = ArtefactRef(uri=store.uri(key), sha256=digest)
-    state.save_artefact(recording, state.Artefact(ATTESTATIONS, ref, digest, False), run.actor)
+    ref = store.write(key, data, content_type="application/jsonl")
+    return state.Artefact(ATTESTATIONS, ref, ref.sha256, cache_hit=False)
 
 
 def sign_head(case: str, scope: Scope | None, signer: Signer) -> bytes | None:

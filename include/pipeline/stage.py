@@ -167,13 +167,13 @@ def _work_on(  # noqa: PLR0917
         state.advance(recording, stage.working, run.actor)
         facts = work(recording)
         signed = attested(recording, run, facts, signer, stage=stage.name, started=began)
-        digests = dict(facts.verified)
+        digests, made = dict(facts.verified), []
         if signed is not None:
             digests[f"{stage.name}.dsse.json"] = signed.sha256
             if stage is REPORT:
-                publish_attestations(store, recording, run, signed)
+                made.append(publish_attestations(store, recording, signed))
         note = state.Note(digests=digests)
-        state.advance(recording, stage.done, run.actor, held=True, note=note, attested=signed)
+        state.advance(recording, stage.done, run.actor, held=True, note=note, attested=signed, made=made)
     except (NotOwnerError, IllegalTransitionError) as error:
         log.warning("%s", error)  # whoever has it now does the work; the gate finds what nobody did
     except (StorageError, StateError) as error:

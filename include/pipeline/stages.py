@@ -21,17 +21,18 @@ from include.pipeline import kept
 from include.pipeline import stage as one_stage
 from include.pipeline.again import decode_again, decoded_again
 from include.pipeline.alone import run_alone
+from include.pipeline.containers import KIND as CONTAINER
 from include.pipeline.containers import container_of, examined_container
 from include.pipeline.engines import get_engines
 from include.pipeline.facts import analyze_facts, transcribe_facts
 from include.pipeline.rendering import PLAYER, REDACTED, redaction_digest, report_kinds
-from include.pipeline.report_facts import intake_digest, report_facts
+from include.pipeline.report_facts import report_facts
 from include.pipeline.sounds import PcmStore, relate
 from include.settings import get_settings
 from include.storage import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from include.manifest import Recording
@@ -61,6 +62,7 @@ def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
 
     def work(recording: Recording) -> StageFacts:
         verified: dict[str, str] = {}
+        made = kept.made_for(recording)
         with ExitStack() as held:
 
             @cache
@@ -70,16 +72,16 @@ def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
                 verified["working copy"] = recording.sha256
                 return path
 
-            facts = one(recording, local)
-            examined = examined_container(store, recording, local, run.actor, fresh=batch.fresh)
+            facts = one(recording, made, local)
+            examined = examined_container(store, recording, local, made.get(CONTAINER), run.actor, fresh=batch.fresh)
         if verified:  # the copy was read again after the work: nothing that read it changed it
             verified["working copy after"] = recording.sha256
         return replace(facts, outputs={**facts.outputs, **examined}, verified=verified)
 
-    def one(recording: Recording, local: Callable[[], Path]) -> StageFacts:
+    def one(recording: Recording, made: Mapping[str, state.Artefact], local: Callable[[], Path]) -> StageFacts:
         digest = engines.transcript_digest(batch.language, model)
-        if not batch.fresh and kept.made_before(store, recording, "transcript.json", digest):
-            data, ref = kept.read_artefact(store, recording, "transcript.json")
+        if not batch.fresh and kept.made_before(store, made.get("transcript.json"), digest):
+            data, ref = kept.read_artefact(store, recording, "transcript.json", made)
             known = stt.load_transcript(data, name=ref.uri)
             decodes = decode_again(store, batch, recording, known, ref.sha256, transcribers, local)
             return transcribe_facts(recording, known, ref.sha256, decodes, language=batch.language, hit=True)
@@ -87,10 +89,10 @@ def transcribe_batch(store: Store, batch: Batch, run: TaskRun) -> int:
         if batch.fresh or not store.exists(key):
             hit = False
             path, began = local(), time.perf_counter()
-            made = transcribers.transcribe(path, language=batch.language, name=recording.name)
+            heard = transcribers.transcribe(path, language=batch.language, name=recording.name)
             seconds = (time.perf_counter() - began) / transcribers.replicas  # they share the slot
             transcribed.append(recording.file_id)
-            data = _into_cache(store, key, made.to_json().encode())
+            data = _into_cache(store, key, heard.to_json().encode())
         else:
             data = store.read_written(key)
         transcript = stt.load_transcript(data, name=store.uri(key))
@@ -143,13 +145,14 @@ def analyze_batch(store: Store, batch: Batch, run: TaskRun) -> int:
     engines = get_engines()
 
     def work(recording: Recording) -> StageFacts:
-        data, ref = kept.read_artefact(store, recording, "transcript.json")
+        made = kept.made_for(recording)
+        data, ref = kept.read_artefact(store, recording, "transcript.json", made)
         decodes, decoded = decoded_again(store, batch, ref.sha256)
         digest = engines.analysis_digest() + ref.sha256[:16] + (decoded or "-")[:16] + _emotion_mark(batch)
-        if not batch.fresh and kept.made_before(store, recording, "forensic.json", digest):
-            known, made = kept.read_artefact(store, recording, "forensic.json")
-            before = forensic.load_analysis(known, name=made.uri)
-            return analyze_facts(recording, before, made.sha256, decoded, batch.emotion, hit=True)
+        if not batch.fresh and kept.made_before(store, made.get("forensic.json"), digest):
+            known, place = kept.read_artefact(store, recording, "forensic.json", made)
+            before = forensic.load_analysis(known, name=place.uri)
+            return analyze_facts(recording, before, place.sha256, decoded, batch.emotion, hit=True)
         transcript = stt.load_transcript(data, name=ref.uri)
         with kept.working_copy(store, recording) as path:
             analysis: forensic.Analysis = engines.analyze(
@@ -184,35 +187,35 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
     with engines.renderer(workers) as renderer:
 
         def work(recording: Recording) -> StageFacts:
-            transcript, source = kept.read_artefact(store, recording, "transcript.json")
-            analysis, ref = kept.read_artefact(store, recording, "forensic.json")
-            container, seen = container_of(store, recording)
-            stated = intake_digest(recording.job_id)
-            digest = engines.report_digest() + ref.sha256[:16] + seen.get("container.json", "-")[:16]
-            digest += "" if stated is None else f"-{stated[:16]}"
+            made = kept.made_for(recording)
+            transcript, source = kept.read_artefact(store, recording, "transcript.json", made)
+            analysis, ref = kept.read_artefact(store, recording, "forensic.json", made)
+            container, seen = container_of(store, recording, made)
+            stated = state.intake_of(recording.job_id)
+            digest = engines.report_digest() + ref.sha256[:16] + seen.get(CONTAINER, "-")[:16]
+            digest += "" if stated is None else f"-{stated[1][:16]}"
             verified = {"original": recording.sha256, "original before": recording.sha256}
-            kinds = report_kinds(state.artefacts(recording.job_id, recording.file_id).get(recording.file_id, {}))
+            kinds = report_kinds(made)
             rules = redaction_digest() if REDACTED[0] in kinds else ""
             digests = {kind: digest + rules[:16] if kind in REDACTED else digest for kind in kinds}
-            made = [kept.made_before(store, recording, kind, digests[kind]) for kind in kinds]
+            hit = not batch.fresh and all(kept.made_before(store, made.get(kind), digests[kind]) for kind in kinds)
             kept.check_original(store, recording)
-            if batch.fresh or not all(made):
+            files: dict[str, bytes] = {}
+            if not hit:
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
                 with kept.working_copy(store, recording) as path:
                     verified["working copy"] = recording.sha256
+                    facts = report_facts(store, row, run, stated).model_copy(update={"container": container})
                     files = renderer.render(
-                        transcript, analysis, report_facts(store, row, run).model_copy(update={"container": container}),
-                        both=sum(kind.endswith("html") and kind != PLAYER for kind in kinds) > 1, audio=path,
-                        redacted=REDACTED[0] in kinds, player=PLAYER in kinds,
+                        transcript, analysis, facts, audio=path, redacted=REDACTED[0] in kinds, player=PLAYER in kinds,
+                        both=sum(kind.endswith("html") and kind != PLAYER for kind in kinds) > 1,
                     )  # fmt: skip
-                for kind, data in files.items():
-                    kept.save(store, recording, kind, data, digests[kind], actor=run.actor)
-            kept.check_held(recording, run.actor)
             kept.check_original(store, recording)
-            outputs = _complete(store, recording, run)
+            new = kept.save_unread(store, recording, files, digests, run.actor)
+            outputs = _complete(store, recording, [*(made | {one.kind: one for one in new}).values()], run)
             inputs = {"recording": recording.sha256, "transcript.json": source.sha256, "forensic.json": ref.sha256}
             return StageFacts(
-                inputs=inputs | seen | ({} if stated is None else {"intake.json": stated}),
+                inputs=inputs | seen | ({} if stated is None else {"intake.json": stated[1]}),
                 outputs={kind: outputs[kind] for kind in kinds},
                 settings_digest=engines.report_digest(),
                 parameters={
@@ -220,7 +223,7 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
                     "versions": report.report_versions(),
                     "redaction_rules": rules or None,
                 },
-                cache_hit=all(made) and not batch.fresh,
+                cache_hit=hit,
                 verified=verified,
             )
 
@@ -228,24 +231,24 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
         return one_stage.each(store, batch, run, one_stage.REPORT, work, alone=alone, workers=workers)
 
 
-def _complete(store: Store, recording: Recording, run: TaskRun) -> dict[str, str]:
+def _complete(store: Store, recording: Recording, made: Sequence[state.Artefact], run: TaskRun) -> dict[str, str]:
     """Move the artefacts from ``processing/`` to ``completed/`` and drop the working copy (the original stays).
 
     Returns:
         SHA-256 of the artefacts by kind.
     """
-    done = [layout.processing_key(recording.job_id, recording.name)]
-    artefacts = state.artefacts(recording.job_id, recording.file_id)[recording.file_id]
-    for kind, made in artefacts.items():
-        source = layout.processing_key(recording.job_id, f"{recording.file_id}_{kind}")
+    done, moved = [layout.processing_key(recording.job_id, recording.name)], []
+    for one in made:
+        source = layout.processing_key(recording.job_id, f"{recording.file_id}_{one.kind}")
         done.append(source)
-        target = layout.completed_key(recording.job_id, f"{recording.file_id}_{kind}")
-        if store.key(made.ref.uri) != target:
-            _copy_once(store, source, target, made.ref.sha256)
-            moved = ArtefactRef(uri=store.uri(target), sha256=made.ref.sha256)
-            state.save_artefact(recording, replace(made, ref=moved), run.actor)
+        target = layout.completed_key(recording.job_id, f"{recording.file_id}_{one.kind}")
+        if store.key(one.ref.uri) != target:
+            _copy_once(store, source, target, one.ref.sha256)
+            moved.append(replace(one, ref=ArtefactRef(uri=store.uri(target), sha256=one.ref.sha256)))
+    if moved:
+        state.save_artefacts(recording, moved, run.actor)
     store.delete_all(done)
-    return {kind: made.ref.sha256 for kind, made in artefacts.items()}
+    return {one.kind: one.ref.sha256 for one in made}
 
 
 def _copy_once(store: Store, source: str, target: str, sha256: str) -> None:

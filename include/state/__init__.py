@@ -1,6 +1,6 @@
 """PostgreSQL: recording states, events, artefacts; SQL migrations."""
 
-from include.state.artefacts import Artefact, artefacts, keep_replaced, replaced, save_artefact
+from include.state.artefacts import Artefact, artefacts, keep_replaced, replaced, save_artefacts
 from include.state.custody import (
     Attested,
     Note,
@@ -155,7 +155,7 @@ __all__ = [
     "replaced",
     "run_span",
     "same_bytes",
-    "save_artefact",
+    "save_artefacts",
     "save_delivery",
     "save_intake",
     "save_job",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.errors import NotOwnerError
 from include.manifest import ArtefactRef
-from include.state.database import transaction
+from include.state.database import reading, transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from include.manifest import Recording
     from include.state.recordings import Actor
 
-__all__ = ["Artefact", "artefacts", "keep_replaced", "replaced", "save_artefact"]
+__all__ = ["Artefact", "artefacts", "keep_replaced", "replaced", "save_artefacts", "write_artefacts"]
 
 
 @dataclass(frozen=True)
@@ -30,36 +32,46 @@ class Artefact:
     """What a reader of the summary must know of it."""
 
 
-def save_artefact(recording: Recording, artefact: Artefact, actor: Actor | None = None) -> None:
-    """Remember (or replace) one of a recording's artefacts.
+def save_artefacts(recording: Recording, made: Sequence[Artefact], actor: Actor | None = None) -> None:
+    """Remember (or replace) some of a recording's artefacts, all or none.
 
     Args:
         recording: the recording.
-        artefact: what was made for it.
+        made: what was made for it, one of a kind.
         actor: must be the one who changed the recording's state last; None: whoever it was.
 
     Raises:
         NotOwnerError: it isn't; nothing was changed.
     """
     with transaction() as cursor:
-        cursor.execute(
-            "INSERT INTO voiceman.artefact (job_id, file_id, kind, uri, sha256, settings_digest, cache_hit, device_s, "
-            "note) SELECT job_id, file_id, %s, %s, %s, %s, %s, %s, %s FROM voiceman.recording "
-            "WHERE job_id = %s AND file_id = %s "
-            "AND (%s::text IS NULL OR (run_id = %s AND actor = %s AND try_number = %s)) "
-            "ON CONFLICT (job_id, file_id, kind) DO UPDATE SET uri = EXCLUDED.uri, sha256 = EXCLUDED.sha256, "
-            "settings_digest = EXCLUDED.settings_digest, cache_hit = EXCLUDED.cache_hit, "
-            "device_s = EXCLUDED.device_s, note = EXCLUDED.note, created_at = clock_timestamp()",
-            (
-                artefact.kind, artefact.ref.uri, artefact.ref.sha256, artefact.settings_digest, artefact.cache_hit,
-                artefact.device_s, artefact.note, recording.job_id, recording.file_id,
-                *((actor.run_id, actor.run_id, actor.name, actor.try_number) if actor else (None, None, None, None)),
-            ),
-        )  # fmt: skip
-        if cursor.rowcount != 1:
-            raise NotOwnerError(
-                f"{recording.file_id} of job {recording.job_id} was taken over; its {artefact.kind} was not replaced."
-            )
+        write_artefacts(cursor, recording, made, actor)
+
+
+def write_artefacts(cursor: Any, recording: Recording, made: Sequence[Artefact], actor: Actor | None) -> None:
+    """:func:`save_artefacts` in a transaction that does more."""
+    columns = zip(
+        *((one.kind, one.ref.uri, one.ref.sha256, one.settings_digest, one.cache_hit, one.device_s, one.note)
+          for one in made),
+        strict=True,
+    )  # fmt: skip
+    cursor.execute(
+        "INSERT INTO voiceman.artefact (job_id, file_id, kind, uri, sha256, settings_digest, cache_hit, device_s, "
+        "note) SELECT r.job_id, r.file_id, a.* FROM voiceman.recording r, unnest(%s::text[], %s::text[], %s::text[], "
+        "%s::text[], %s::boolean[], %s::double precision[], %s::text[]) a WHERE r.job_id = %s AND r.file_id = %s "
+        "AND (%s::text IS NULL OR (r.run_id = %s AND r.actor = %s AND r.try_number = %s)) "
+        "ON CONFLICT (job_id, file_id, kind) DO UPDATE SET uri = EXCLUDED.uri, sha256 = EXCLUDED.sha256, "
+        "settings_digest = EXCLUDED.settings_digest, cache_hit = EXCLUDED.cache_hit, "
+        "device_s = EXCLUDED.device_s, note = EXCLUDED.note, created_at = clock_timestamp()",
+        (
+            *(list(column) for column in columns), recording.job_id, recording.file_id,
+            *((actor.run_id, actor.run_id, actor.name, actor.try_number) if actor else (None, None, None, None)),
+        ),
+    )  # fmt: skip
+    if cursor.rowcount != len(made):
+        kinds = ", ".join(one.kind for one in made)
+        raise NotOwnerError(
+            f"{recording.file_id} of job {recording.job_id} was taken over; its {kinds} stayed as they were."
+        )
 
 
 def keep_replaced(recording: Recording, artefact: Artefact) -> None:
@@ -91,11 +103,12 @@ def replaced(job_id: str) -> dict[str, list[Artefact]]:
 
 def artefacts(job_id: str, file_id: str | None = None) -> dict[str, dict[str, Artefact]]:
     """``file_id`` → kind → artefact."""
-    with transaction() as cursor:
+    named, values = ("", (job_id,)) if file_id is None else ("AND file_id = %s ", (job_id, file_id))
+    with reading() as cursor:
         cursor.execute(
-            "SELECT file_id, kind, uri, sha256, settings_digest, cache_hit, device_s, note FROM voiceman.artefact "
-            "WHERE job_id = %s AND (%s::text IS NULL OR file_id = %s) ORDER BY file_id, kind",
-            (job_id, file_id, file_id),
+            "SELECT file_id, kind, uri, sha256, settings_digest, cache_hit, device_s, note FROM voiceman.artefact "  # noqa: S608 - constants
+            f"WHERE job_id = %s {named}ORDER BY file_id, kind",
+            values,
         )
         found: dict[str, dict[str, Artefact]] = {}
         for name, kind, uri, sha256, digest, *more in cursor.fetchall():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from include.evidence import Event, Link, Scope
-from include.state.database import transaction
+from include.state.database import reading, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,7 +76,7 @@ def save_attestation(cursor: Any, recording: Recording, attested: Attested) -> N
 
 def attestations(job_id: str, file_id: str) -> dict[str, bytes]:
     """Stage → the newest attestation's envelope; in the order of the stages."""
-    with transaction() as cursor:
+    with reading() as cursor:
         cursor.execute(
             "SELECT stage, envelope FROM (SELECT DISTINCT ON (stage) stage, id, envelope FROM voiceman.attestation "
             "WHERE job_id = %s AND file_id = %s ORDER BY stage, id DESC) newest ORDER BY id",
@@ -87,7 +87,7 @@ def attestations(job_id: str, file_id: str) -> dict[str, bytes]:
 
 def case_of(job_id: str) -> str | None:
     """The case whose ledger holds a job's events; None when the job is not known."""
-    with transaction() as cursor:
+    with reading() as cursor:
         cursor.execute("SELECT case_name FROM voiceman.job WHERE job_id = %s", (job_id,))
         row = cursor.fetchone()
     return None if row is None else str(row[0])
@@ -125,16 +125,18 @@ _EVENT = "case_name, seq, prev, body, hash"
 
 @contextmanager
 def events_of(case: str, scope: Scope | None = None) -> Iterator[Iterator[Event]]:
-    """A case's events in order, all or those of one own chain; read as they are asked for, in one transaction."""
-    with transaction() as cursor, cursor.connection.cursor(name="ledger") as rows:
-        if scope is None:
+    """A case's events in order: all, read as they are asked for, in one transaction; or those of one own chain."""
+    if scope is None:
+        with transaction() as cursor, cursor.connection.cursor(name="ledger") as rows:
             rows.execute(f"SELECT {_EVENT} FROM custody.event WHERE case_name = %s ORDER BY seq", (case,))  # noqa: S608
-        else:
-            rows.execute(
-                f"SELECT {_EVENT} FROM custody.event WHERE case_name = %s AND job = %s AND recording = %s "  # noqa: S608
-                "ORDER BY own_seq",
-                (case, scope[0], scope[1] or ""),
-            )
+            yield (Event(*row) for row in rows)
+        return
+    with reading() as rows:
+        rows.execute(
+            f"SELECT {_EVENT} FROM custody.event WHERE case_name = %s AND job = %s AND recording = %s "  # noqa: S608
+            "ORDER BY own_seq",
+            (case, scope[0], scope[1] or ""),
+        )
         yield (Event(*row) for row in rows)
 
 

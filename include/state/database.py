@@ -5,11 +5,14 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import select
 import threading
+import time
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from include.errors import IllegalTransitionError, StateError
 from include.settings import get_settings
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from psycopg_pool import ConnectionPool
 
-__all__ = ["migrate", "transaction"]
+__all__ = ["migrate", "reading", "transaction"]
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,24 @@ _ILLEGAL = "VM001"
 _CONNECTIONS = 8  # of one process; a stage uses one for each of its threads
 _WAIT_S = 10.0
 _OPENING = threading.Lock()
+_FRESH_S = 5.0  # a connection used so lately is asked nothing: an end of the server shows on its socket
+_USED: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+
+
+def _check(connection: Any) -> None:
+    """Raise when the server has closed a connection; the pool opens another then.
+
+    A server that died has closed the socket, which can be read from then. Only for a connection that was not used for a
+    while, over which a firewall may have forgotten it, the server is asked.
+    """
+    from psycopg_pool import ConnectionPool
+
+    if time.monotonic() - _USED.get(connection, -_FRESH_S) < _FRESH_S:
+        waiting = select.poll()
+        waiting.register(connection.fileno(), select.POLLIN)
+        if not waiting.poll(0):
+            return
+    ConnectionPool.check_connection(connection)
 
 
 @cache
@@ -49,8 +70,7 @@ def _pool(name: str, place: str, pid: int) -> ConnectionPool[Any]:  # noqa: ARG0
 
     pool = ConnectionPool(
         connection_class=HookConnection, min_size=0, max_size=_CONNECTIONS, timeout=_WAIT_S, max_idle=60, num_workers=1,
-        reconnect_timeout=5,
-        check=ConnectionPool.check_connection, open=True, name="voiceman",
+        reconnect_timeout=5, check=_check, open=True, name="voiceman",
     )  # fmt: skip
     atexit.register(pool.close)
     return pool
@@ -64,6 +84,23 @@ def transaction() -> Iterator[Any]:
         StateError: the database can't be reached or refused a statement.
         IllegalTransitionError: a change of state is not legal.
     """
+    with _cursor(autocommit=False) as cursor:
+        yield cursor
+
+
+@contextmanager
+def reading() -> Iterator[Any]:
+    """A cursor for one statement that changes nothing: without the two round trips that begin and end a transaction.
+
+    Raises:
+        StateError: the database can't be reached or refused the statement.
+    """
+    with _cursor(autocommit=True) as cursor:
+        yield cursor
+
+
+@contextmanager
+def _cursor(*, autocommit: bool) -> Iterator[Any]:
     import psycopg
     from airflow.sdk.exceptions import AirflowException
     from psycopg_pool import PoolTimeout
@@ -78,7 +115,9 @@ def transaction() -> Iterator[Any]:
         raise StateError(f"The Airflow connection {name!r} is not defined; set AIRFLOW_CONN_{name.upper()}.") from error
     try:
         with pool.connection() as connection, connection.cursor() as cursor:
+            connection.autocommit = autocommit
             yield cursor
+            _USED[connection] = time.monotonic()
     except PoolTimeout as error:
         if not place:  # Airflow keeps the connection and somebody may have changed it: ask again
             _pool.cache_clear()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from include.state.database import transaction
+from include.state.database import reading, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,14 +25,23 @@ __all__ = [
 
 _LIMIT = 200  # events of one look; the others follow at the next
 
+# A job's next files are claimed when few of those claimed before still wait: Airflow's scheduler looks at each waiting
+# batch in every loop. A job of which nothing has moved for a minute has no run at work; it is not waited for.
+_ENOUGH = 500
+_BUSY = f"""EXISTS (SELECT FROM voiceman.recording r WHERE r.job_id = d.job_id
+        AND r.updated_at > clock_timestamp() - interval '1 minute')
+    AND EXISTS (SELECT FROM voiceman.recording r WHERE r.job_id = d.job_id
+        AND r.state IN ('PENDING', 'STT_QUEUE') OFFSET {_ENOUGH})"""  # noqa: S608 - made of constants
+
 # When a drop is told: it is ready, and was not told yet, or so long ago that the event must have got lost. The pause
 # doubles from 15 s (a triggerer that dies then costs less than 30) to 15 minutes.
 # A drop that a killed claim left half empty is its retry's: that comes within seconds.
-_DUE = """(d.claimed_at IS NULL OR d.claimed_at < clock_timestamp() - interval '1 minute')
+_DUE = f"""(d.claimed_at IS NULL OR d.claimed_at < clock_timestamp() - interval '1 minute')
     AND d.quiet_s IS NOT NULL AND clock_timestamp() - d.since >= make_interval(secs => d.quiet_s)
     AND (d.announced = 0
          OR d.announced_at <= clock_timestamp() - make_interval(secs => least(15 * 2 ^ least(d.announced - 1, 6), 900)))
-    AND (%(jobs)s::text[] IS NULL OR d.job_id = ANY (%(jobs)s::text[]))"""
+    AND (%(jobs)s::text[] IS NULL OR d.job_id = ANY (%(jobs)s::text[]))
+    AND NOT ({_BUSY})"""
 
 # The advisory lock is `job_lock`: while a run claims the job its listing shrinks from look to look, which is no news.
 _ANNOUNCE = f"""
@@ -107,7 +116,7 @@ class KnownDrop:
 
 def clock() -> datetime:
     """PostgreSQL's clock: when a look begins."""
-    with transaction() as cursor:
+    with reading() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
         return now
@@ -142,7 +151,8 @@ def announce_drops(jobs: Collection[str] | None = None) -> list[Announced]:
     """Take the drops that Airflow must be told of now: each is given to one caller only.
 
     One is told again when it still lies there after 15 s, then ever more rarely, at last every 15 minutes: its event
-    may have got lost. A job that a run is claiming is left out. At most 200 at once.
+    may have got lost. A job that a run is claiming is left out, and one with more than 500 recordings that
+    wait while its runs are at work. At most 200 at once.
 
     Args:
         jobs: only these; None: all.
@@ -174,7 +184,7 @@ def next_due_s() -> float | None:
     Raises:
         StateError: the database can't be reached.
     """
-    with transaction() as cursor:
+    with reading() as cursor:
         cursor.execute(
             "SELECT min(quiet_s - extract(epoch FROM clock_timestamp() - since))::double precision "
             "FROM voiceman.incoming_drop WHERE announced = 0 AND quiet_s IS NOT NULL"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.evidence import IntakeFacts, parse_intake
-from include.state.database import transaction
+from include.state.database import reading, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def save_intake(job_id: str, document: bytes, actor: Actor) -> str:
 
 def intake_of(job_id: str) -> tuple[IntakeFacts, str] | None:
     """A job's newest intake facts and the SHA-256 of their document; None: nothing was stated."""
-    with transaction() as cursor:
+    with reading() as cursor:
         cursor.execute(
             "SELECT document, sha256 FROM voiceman.intake WHERE job_id = %s ORDER BY id DESC LIMIT 1", (job_id,)
         )

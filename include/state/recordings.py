@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from include.errors import NotOwnerError
 from include.manifest import Job, Priority, Recording, State
+from include.state.artefacts import Artefact, write_artefacts
 from include.state.custody import Attested, Note, leave_note, save_attestation
-from include.state.database import transaction
+from include.state.database import reading, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ def save_job(job: Job, *, case: str | None = None) -> None:
 
 def find_job(job_id: str) -> Job | None:
     """A job as it was asked for last; None when it is not known."""
-    with transaction() as cursor:
+    with reading() as cursor:
         cursor.execute("SELECT language, priority, model, emotion FROM voiceman.job WHERE job_id = %s", (job_id,))
         row = cursor.fetchone()
     if row is None:
@@ -161,12 +162,11 @@ def add_recording(recording: Recording, actor: Actor, *, received_at: datetime, 
 
 def recordings_of(job_id: str, file_ids: Sequence[str] | None = None) -> dict[str, RecordingState]:
     """The job's recordings by ``file_id``, all or those named."""
-    with transaction() as cursor:
+    named, values = ("", (job_id,)) if file_ids is None else ("AND file_id = ANY(%s) ", (job_id, list(file_ids)))
+    with reading() as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS} FROM voiceman.recording "  # noqa: S608 - a constant
-            "WHERE job_id = %s AND (%s::text[] IS NULL OR file_id = ANY(%s)) "
-            "ORDER BY file_id",
-            (job_id, None if file_ids is None else list(file_ids), list(file_ids or [])),
+            f"SELECT {_COLUMNS} FROM voiceman.recording WHERE job_id = %s {named}ORDER BY file_id",  # noqa: S608 - constants
+            values,
         )
         rows = cursor.fetchall()
     return {
@@ -196,9 +196,12 @@ def _set_state(
     held: bool = False,
     note: Note | None = None,
     attested: Attested | None = None,
+    made: Sequence[Artefact] = (),
 ) -> None:
     with transaction() as cursor:
         leave_note(cursor, note)
+        if made:
+            write_artefacts(cursor, recording, made, actor)
         if attested is not None:  # first: from the change of state on, the case's other writers wait for the commit
             save_attestation(cursor, recording, attested)
         cursor.execute(
@@ -225,6 +228,7 @@ def advance(
     held: bool = False,
     note: Note | None = None,
     attested: Attested | None = None,
+    made: Sequence[Artefact] = (),
 ) -> None:
     """Move a recording forward.
 
@@ -235,12 +239,13 @@ def advance(
         held: the actor must be the one who changed the state last: what it began, only it ends.
         note: what the custody event says besides.
         attested: kept in the same transaction: neither is there without the other.
+        made: artefacts to remember with it; the actor must be the one who changed the state last.
 
     Raises:
         IllegalTransitionError: the database does not allow this change.
         NotOwnerError: another run, or a later try of the same task, has taken the recording over.
     """
-    _set_state(recording, state, actor, held=held, note=note, attested=attested)
+    _set_state(recording, state, actor, held=held, note=note, attested=attested, made=made)
 
 
 def advance_all(job_id: str, before: State, state: State, actor: Actor) -> None:

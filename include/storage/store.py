@@ -169,14 +169,19 @@ class Store:
         Raises:
             DigestMismatchError: what was read back differs; it stays, for it may be what another process wrote.
         """
+        ref = self.put(key, data, content_type=content_type)
+        if self.sha256(key) != ref.sha256:
+            raise DigestMismatchError(
+                f"{self.uri(key)} did not read back as written (SHA-256 {ref.sha256}); see its owner."
+            )
+        return ref
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/json") -> ArtefactRef:
+        """Write an object without reading it back: for what is copied with its digest before anybody relies on it."""
         digest = hashlib.sha256(data).hexdigest()
         with _s3(f"writing {key}"):
             self.client.put_object(
                 Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, Metadata={"sha256": digest}
-            )
-        if self.sha256(key) != digest:
-            raise DigestMismatchError(
-                f"{self.uri(key)} did not read back as written (SHA-256 {digest}); see its owner."
             )
         return ArtefactRef(uri=self.uri(key), sha256=digest)
 

@@ -65,7 +65,7 @@ def completed(job_id: str, file_id: str, at: datetime, *, outdated: str | None =
     for kind, today in (("forensic.json", engines.analysis_digest()), ("report.pdf", engines.report_digest())):
         digest = ("0" * 64 if kind == outdated else today) + DIGEST[:16]
         reference = ArtefactRef(uri=f"s3://bucket/completed/{job_id}/{file_id}_{kind}", sha256=DIGEST)
-        state.save_artefact(one, state.Artefact(kind, reference, digest, False))
+        state.save_artefacts(one, [state.Artefact(kind, reference, digest, False)])
     return one
 
 

@@ -87,7 +87,7 @@ def test_every_change_of_state_is_an_event_with_its_digests(recording: Recording
     for one in CHAIN[:2]:
         state.advance(recording, one, Actor("run", 2, "dag.task[3]"))
     made = state.Artefact("transcript.json", ArtefactRef(uri="s3://x/y", sha256="b" * 64), "d", False)
-    state.save_artefact(recording, made)
+    state.save_artefacts(recording, [made])
     state.advance(recording, CHAIN[2], ACTOR, note=state.Note(digests={"working copy": "c" * 64}))
     state.fail(recording, ACTOR, code="audio", message='cut "off"\nhere\t\x01')
     state.reopen(recording, Actor("run-2", 1, "claim"), reason="dropped again")
@@ -312,7 +312,7 @@ def test_what_a_superuser_changes_is_noticed(recording: Recording, store: Store)
     for one in CHAIN:
         if one is State.COMPLETED:
             ref = ArtefactRef(uri="s3://x/y", sha256="b" * 64)
-            state.save_artefact(recording, state.Artefact("report.pdf", ref, "d", False))
+            state.save_artefacts(recording, [state.Artefact("report.pdf", ref, "d", False)])
         state.advance(recording, one, ACTOR)
     signing.sign_gate(store, case)
     assert check(case) == []

@@ -810,7 +810,7 @@ def test_an_orphans_artefact_replaces_nothing(store: Store) -> None:
         kept.save(store, recording, "transcript.json", b"the orphan's", "digest", actor=orphan)
     made = state.artefacts(batch.job_id, "a")["a"]["transcript.json"]
     with pytest.raises(NotOwnerError):  # also when it was taken over while the bytes were written
-        state.save_artefact(recording, replace(made, settings_digest="other"), orphan)
+        state.save_artefacts(recording, [replace(made, settings_digest="other")], orphan)
     assert state.artefacts(batch.job_id, "a")["a"]["transcript.json"] == made
     assert store.read(store.key(made.ref.uri)) == b"the retry's"
 

@@ -100,8 +100,8 @@ def test_a_failed_state_needs_a_reason(recording: Recording) -> None:
 
 def test_artefacts_are_replaced_by_kind(recording: Recording) -> None:
     for sha in ("b" * 64, "c" * 64):
-        state.save_artefact(
-            recording, state.Artefact("report.pdf", ArtefactRef(uri="s3://x/y", sha256=sha), "d", False)
+        state.save_artefacts(
+            recording, [state.Artefact("report.pdf", ArtefactRef(uri="s3://x/y", sha256=sha), "d", False)]
         )
     found = state.artefacts(recording.job_id)[recording.file_id]
     assert [one.ref.sha256 for one in found.values()] == ["c" * 64]

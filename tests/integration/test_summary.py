@@ -58,8 +58,8 @@ def test_what_it_says(store: Store) -> None:
     for step in CHAIN:
         state.advance(done, step, actor)
     ref = store.write(layout.completed_key(job_id, "a_transcript.json"), b"not a transcript")
-    state.save_artefact(done, Artefact("transcript.json", ref, "settings-1", False, 2.5))
-    state.save_artefact(done, Artefact("report.pdf", ref, "settings-2", True, None))
+    state.save_artefacts(done, [Artefact("transcript.json", ref, "settings-1", False, 2.5)])
+    state.save_artefacts(done, [Artefact("report.pdf", ref, "settings-2", True, None)])
     state.fail(broken, actor, code="audio", message="b.m4a is cut off.")
     manifest = Manifest(job=Job(job_id=job_id), run_id=actor.run_id, recordings=(done, broken), missing=("late.m4a",))
     store.write(layout.manifest_key(job_id, actor.run_id), manifest.model_dump_json().encode())
