@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from include import state
 from include.cli import app
+from include.manifest import Job
 from include.pipeline import listing
 from include.pipeline.delivery import read_delivery
 from include.pipeline.drop import IncomingTrigger
@@ -382,6 +383,39 @@ def test_ten_thousand_unchanged_drops_are_not_written_again(store: Store) -> Non
     assert state.announce_drops() == []
     assert versions() == before
     assert len(before) == 10_000
+
+
+def test_the_rest_of_a_giant_drop_waits_until_few_of_its_recordings_do(store: Store) -> None:
+    state.save_job(Job(job_id="giant", language="ko"))
+
+    def waiting(change: str) -> None:
+        with state.transaction() as cursor:
+            cursor.execute(change)
+
+    waiting(
+        "INSERT INTO voiceman.recording (job_id, file_id, name, received_name, sha256, size_bytes, received_at, "
+        "run_id, try_number, actor) SELECT 'giant', 'f' || n, 'f.wav', 'f.wav', repeat('a', 64), 1, now(), 'run', 1, 'c' "
+        "FROM generate_series(1, 501) n"
+    )
+    drops = [state.SeenDrop("giant", "f1", 0.0), state.SeenDrop("small", "f2", 0.0)]
+    state.record_drops(drops, begun=state.clock())
+    assert [drop.job_id for drop in state.announce_drops()] == ["small"]  # it never waits for another job
+    waiting("UPDATE voiceman.recording SET state = 'STT_QUEUE' WHERE file_id = 'f1'")
+    assert state.announce_drops() == []
+    waiting("UPDATE voiceman.recording SET state = 'STT_PROCESSING' WHERE file_id = 'f1'")
+    assert [drop.job_id for drop in state.announce_drops()] == ["giant"]
+
+
+def test_the_rest_of_a_giant_drop_does_not_wait_for_a_run_that_is_dead(store: Store) -> None:
+    state.save_job(Job(job_id="dead", language="ko"))
+    with state.transaction() as cursor:
+        cursor.execute(
+            "INSERT INTO voiceman.recording (job_id, file_id, name, received_name, sha256, size_bytes, received_at, "
+            "run_id, try_number, actor, updated_at) SELECT 'dead', 'f' || n, 'f.wav', 'f.wav', repeat('a', 64), 1, "
+            "now(), 'run', 1, 'claim', now() - interval '61 seconds' FROM generate_series(1, 501) n"
+        )
+    state.record_drops([state.SeenDrop("dead", "f1", 0.0)], begun=state.clock())
+    assert [drop.job_id for drop in state.announce_drops()] == ["dead"]
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The state machine in the real PostgreSQL."""
 
+import os
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,6 +49,35 @@ def test_the_whole_way_is_recorded(recording: Recording) -> None:
             (recording.job_id,),
         )
         assert cursor.fetchall() == [("run", 2, "dag.task[3]")]
+
+
+def test_a_connection_that_the_server_ended_a_moment_ago_costs_nobody_anything(recording: Recording) -> None:
+    with state.transaction() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        kept = cursor.fetchone()[0]
+    with psycopg.connect(os.environ["AIRFLOW_CONN_VOICEMAN_DB"], autocommit=True) as other:
+        assert other.execute("SELECT pg_terminate_backend(%s, 5000)", (kept,)).fetchone() == (True,)
+    assert now(recording).state is State.PENDING
+    with state.transaction() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone()[0] != kept
+
+
+def test_artefacts_are_saved_together_or_not_at_all(recording: Recording) -> None:
+    state.advance(recording, CHAIN[0], ACTOR)
+    made = [
+        state.Artefact("a", ArtefactRef(uri="s3://x/a", sha256="c" * 64), "d", False, 1.5, "a note"),
+        state.Artefact("b", ArtefactRef(uri="s3://x/b", sha256="d" * 64), "d", True),
+    ]
+    state.save_artefacts(recording, made, ACTOR)
+    found = state.artefacts(recording.job_id, recording.file_id)[recording.file_id]
+    assert [found["a"], found["b"]] == made
+    other = Actor(ACTOR.run_id, ACTOR.try_number + 1, ACTOR.name)
+    with pytest.raises(NotOwnerError, match="its a, b stayed"):
+        state.save_artefacts(recording, [replace(one, settings_digest="other") for one in made], other)
+    with pytest.raises(NotOwnerError):
+        state.advance(recording, CHAIN[1], other, held=True, made=made)
+    assert state.artefacts(recording.job_id, recording.file_id)[recording.file_id] == found
 
 
 @pytest.mark.parametrize("target", [State.COMPLETED, State.FORENSIC_QUEUE, State.REPORT_GENERATING])
