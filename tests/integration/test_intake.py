@@ -394,8 +394,8 @@ def test_the_rest_of_a_giant_drop_waits_until_few_of_its_recordings_do(store: St
 
     waiting(
         "INSERT INTO voiceman.recording (job_id, file_id, name, received_name, sha256, size_bytes, received_at, "
-        "run_id, try_number, actor) SELECT 'giant', 'f' || n, 'f.wav', 'f.wav', repeat('a', 64), 1, now(), 'run', 1, 'c' "
-        "FROM generate_series(1, 501) n"
+        "run_id, try_number, actor) SELECT 'giant', 'f' || n, 'f.wav', 'f.wav', repeat('a', 64), 1, now(), 'run', 1, "
+        "'claim' FROM generate_series(1, 501) n"
     )
     drops = [state.SeenDrop("giant", "f1", 0.0), state.SeenDrop("small", "f2", 0.0)]
     state.record_drops(drops, begun=state.clock())
