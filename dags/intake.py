@@ -4,7 +4,8 @@
 An asset watcher (in the triggerer, no worker is held) looks at `incoming/` every 2 s (`VOICEMAN_POLL_S`). A job's
 folder becomes one asset event when nothing in it changed for the settle time (`VOICEMAN_SETTLE_S`, 30 s), or when it
 holds a `_READY` marker, or every file that its `manifest.json` lists; this DAG starts the DAG `process` for it. The
-run id is made of what was dropped, so an event that comes twice starts one run.
+run id is made of what was dropped, so an event that comes twice starts one run. One run claims 1,000 files; the rest of
+a larger drop comes when at most 500 of them still wait, or after five minutes.
 
 What was seen, since when, and what Airflow was told lies in PostgreSQL (`voiceman.incoming_drop`; `./voiceman drops`
 shows it, and why a drop waits). While a drop still lies there it is told again after 15 s, then ever more rarely: a

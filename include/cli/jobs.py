@@ -67,6 +67,8 @@ def drops() -> None:
     for drop in known_drops():
         seen = drop.seen
         waits = seen.problem or ("" if seen.quiet_s is not None else "an upload by ./voiceman submit")
+        if drop.held:
+            waits = "recordings of its job claimed before (until 500 wait, 5 minutes at most)"
         if not waits and drop.announced == 0:
             waits = f"{max(0.0, (seen.quiet_s or 0.0) - drop.unchanged_s):.0f} s without a change"
         told = f"{drop.announced} times" if drop.announced else ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from include import state
 from include.errors import DigestMismatchError, MissingObjectError, NotOwnerError, VoiceManError
 from include.manifest import State
+from include.pipeline.rendering import ALL_REPORTS
 from include.pipeline.signing import ATTESTATIONS
 from include.storage import layout
 
@@ -83,8 +84,8 @@ def fail_recording(
         except NotOwnerError:  # taken over while this was written
             store.delete_all([layout.failed_error_key(job_id, file_id), layout.failed_key(job_id, recording.name)])
             raise
-    # attestations are published before the row that names them
-    for kind in {*state.artefacts(job_id, file_id).get(file_id, {}), ATTESTATIONS}:
+    # reports and attestations are written before the rows that name them
+    for kind in {*state.artefacts(job_id, file_id).get(file_id, {}), *ALL_REPORTS, ATTESTATIONS}:
         store.delete(layout.processing_key(job_id, f"{file_id}_{kind}"))
         store.delete(layout.completed_key(job_id, f"{file_id}_{kind}"))
     store.delete(layout.processing_key(job_id, recording.name))

@@ -1,4 +1,4 @@
-"""A recording's files in the bucket: the working copy, artefacts written and read back, the original looked at."""
+"""A recording's files in the bucket: the working copy, artefacts, the original looked at."""
 
 from __future__ import annotations
 

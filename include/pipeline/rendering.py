@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
+    "ALL_REPORTS",
     "PLAYER",
     "REDACTED",
     "Renderer",
@@ -38,6 +39,10 @@ REDACTED = ("report.redacted.pdf", "redaction.json")
 
 PLAYER = "player.html"
 """The page with the sound."""
+
+ALL_REPORTS = ("report.pdf", "report.html", "report.ko.pdf", "report.ko.html", "report.en.pdf", "report.en.html",
+               *REDACTED, PLAYER)  # fmt: skip
+"""Every kind of report that there can be."""
 
 log = logging.getLogger(__name__)
 

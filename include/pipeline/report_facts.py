@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from include.pipeline.taskrun import TaskRun
     from include.storage import Store
 
-__all__ = ["report_facts"]
+__all__ = ["now", "report_facts"]
 
 _TOOL = f"VoiceMan {__version__} (Python hashlib)"
 
 
 def report_facts(
-    store: Store, row: state.RecordingState, run: TaskRun, found: tuple[IntakeFacts, str] | None
+    store: Store, row: state.RecordingState, run: TaskRun, found: tuple[IntakeFacts, str] | None, original_at: str
 ) -> report.ReportFacts:
     """The facts of a report that is about to be made.
 
     Args:
         store: the bucket.
-        row: the recording; its preservation copy and its working copy have been read and verified by the caller just
-            now.
+        row: the recording; its preservation copy has been read and verified by the caller, and just now its working
+            copy.
         run: who makes the report.
         found: the job's newest intake facts and the SHA-256 of their document.
+        original_at: when the preservation copy had been read (see :func:`now`).
 
     Raises:
         MissingKeyError: there is no key that may sign.
@@ -49,24 +50,25 @@ def report_facts(
         received_at=row.received_at.astimezone(UTC).isoformat(timespec="seconds"),
         run_id=run.run_id,
         software_version=__version__,
-        generated_at=_now(),
+        generated_at=now(),
         stated=None if found is None else stated_facts(*found, name),
         case=case,
         custody=None if case is None else _events(case, recording),
         signing=None if signer is None else report.SigningKey(keyid=signer.keyid, demo=signer.demo),
         copies=(
-            _copy("preservation", store.uri(layout.original_key(recording.job_id, recording.name))),
-            _copy("working", store.uri(layout.processing_key(recording.job_id, recording.name))),
+            _copy("preservation", store.uri(layout.original_key(recording.job_id, recording.name)), original_at),
+            _copy("working", store.uri(layout.processing_key(recording.job_id, recording.name)), now()),
         ),
     )
 
 
-def _now() -> str:
+def now() -> str:
+    """The time in UTC, to the second, as reports write it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _copy(role: str, place: str) -> report.VerifiedCopy:
-    return report.VerifiedCopy.model_validate({"role": role, "place": place, "verified_at": _now(), "tool": _TOOL})
+def _copy(role: str, place: str, at: str) -> report.VerifiedCopy:
+    return report.VerifiedCopy.model_validate({"role": role, "place": place, "verified_at": at, "tool": _TOOL})
 
 
 def _events(case: str, recording: Recording) -> tuple[report.CustodyEvent, ...]:

@@ -26,7 +26,7 @@ from include.pipeline.containers import container_of, examined_container
 from include.pipeline.engines import get_engines
 from include.pipeline.facts import analyze_facts, transcribe_facts
 from include.pipeline.rendering import PLAYER, REDACTED, redaction_digest, report_kinds
-from include.pipeline.report_facts import report_facts
+from include.pipeline.report_facts import now, report_facts
 from include.pipeline.sounds import PcmStore, relate
 from include.settings import get_settings
 from include.storage import layout
@@ -200,12 +200,13 @@ def report_batch(store: Store, batch: Batch, run: TaskRun) -> int:
             digests = {kind: digest + rules[:16] if kind in REDACTED else digest for kind in kinds}
             hit = not batch.fresh and all(kept.made_before(store, made.get(kind), digests[kind]) for kind in kinds)
             kept.check_original(store, recording)
-            files: dict[str, bytes] = {}
+            original_at, files = now(), dict[str, bytes]()
             if not hit:
                 row = state.recordings_of(recording.job_id, [recording.file_id])[recording.file_id]
                 with kept.working_copy(store, recording) as path:
                     verified["working copy"] = recording.sha256
-                    facts = report_facts(store, row, run, stated).model_copy(update={"container": container})
+                    facts = report_facts(store, row, run, stated, original_at)
+                    facts = facts.model_copy(update={"container": container})
                     files = renderer.render(
                         transcript, analysis, facts, audio=path, redacted=REDACTED[0] in kinds, player=PLAYER in kinds,
                         both=sum(kind.endswith("html") and kind != PLAYER for kind in kinds) > 1,

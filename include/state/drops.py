@@ -26,12 +26,14 @@ __all__ = [
 _LIMIT = 200  # events of one look; the others follow at the next
 
 # A job's next files are claimed when few of those claimed before still wait: Airflow's scheduler looks at each waiting
-# batch in every loop. A job of which nothing has moved for a minute has no run at work; it is not waited for.
+# batch in every loop. Not for long, for a file that is not claimed has no second copy; not where somebody said that the
+# drop is ready; and not for a job of which nothing moves, which may have no run at work.
 _ENOUGH = 500
-_BUSY = f"""EXISTS (SELECT FROM voiceman.recording r WHERE r.job_id = d.job_id
+_BUSY = f"""(d.quiet_s > 0 AND d.since > clock_timestamp() - interval '5 minutes'
+    AND EXISTS (SELECT FROM voiceman.recording r WHERE r.job_id = d.job_id
         AND r.updated_at > clock_timestamp() - interval '1 minute')
     AND EXISTS (SELECT FROM voiceman.recording r WHERE r.job_id = d.job_id
-        AND r.state IN ('PENDING', 'STT_QUEUE') OFFSET {_ENOUGH})"""  # noqa: S608 - made of constants
+        AND r.state IN ('PENDING', 'STT_QUEUE') OFFSET {_ENOUGH}))"""  # noqa: S608 - made of constants
 
 # When a drop is told: it is ready, and was not told yet, or so long ago that the event must have got lost. The pause
 # doubles from 15 s (a triggerer that dies then costs less than 30) to 15 minutes.
@@ -41,7 +43,7 @@ _DUE = f"""(d.claimed_at IS NULL OR d.claimed_at < clock_timestamp() - interval 
     AND (d.announced = 0
          OR d.announced_at <= clock_timestamp() - make_interval(secs => least(15 * 2 ^ least(d.announced - 1, 6), 900)))
     AND (%(jobs)s::text[] IS NULL OR d.job_id = ANY (%(jobs)s::text[]))
-    AND NOT ({_BUSY})"""
+    AND NOT {_BUSY}"""
 
 # The advisory lock is `job_lock`: while a run claims the job its listing shrinks from look to look, which is no news.
 _ANNOUNCE = f"""
@@ -112,6 +114,8 @@ class KnownDrop:
     """Seconds since it was first seen like this."""
     announced: int
     announced_at: datetime | None
+    held: bool
+    """It is ready, but many of its job's recordings still wait."""
 
 
 def clock() -> datetime:
@@ -151,8 +155,8 @@ def announce_drops(jobs: Collection[str] | None = None) -> list[Announced]:
     """Take the drops that Airflow must be told of now: each is given to one caller only.
 
     One is told again when it still lies there after 15 s, then ever more rarely, at last every 15 minutes: its event
-    may have got lost. A job that a run is claiming is left out, and one with more than 500 recordings that
-    wait while its runs are at work. At most 200 at once.
+    may have got lost. A job that a run is claiming is left out, and, for five minutes at most, one with more than 500
+    recordings that wait while its runs are at work. At most 200 at once.
 
     Args:
         jobs: only these; None: all.
@@ -179,7 +183,7 @@ def mark_claim(folder: str, *, under_way: bool) -> None:
 
 
 def next_due_s() -> float | None:
-    """Seconds until the next drop is ready that Airflow was not told of; None when there is none.
+    """Seconds until the next drop becomes ready that Airflow was not told of; None when there is none.
 
     Raises:
         StateError: the database can't be reached.
@@ -187,7 +191,8 @@ def next_due_s() -> float | None:
     with reading() as cursor:
         cursor.execute(
             "SELECT min(quiet_s - extract(epoch FROM clock_timestamp() - since))::double precision "
-            "FROM voiceman.incoming_drop WHERE announced = 0 AND quiet_s IS NOT NULL"
+            "FROM voiceman.incoming_drop WHERE announced = 0 "
+            "AND quiet_s > extract(epoch FROM clock_timestamp() - since)"
         )
         due: float | None = cursor.fetchone()[0]
         return due
@@ -199,10 +204,11 @@ def known_drops() -> list[KnownDrop]:
     Raises:
         StateError: the database can't be reached.
     """
-    with transaction() as cursor:
+    with reading() as cursor:
         cursor.execute(
-            "SELECT job_id, fingerprint, quiet_s, problem, "
-            "extract(epoch FROM clock_timestamp() - since)::double precision, announced, announced_at "
-            "FROM voiceman.incoming_drop ORDER BY since, job_id"
+            "SELECT d.job_id, d.fingerprint, d.quiet_s, d.problem, "  # noqa: S608 - made of constants
+            "extract(epoch FROM clock_timestamp() - d.since)::double precision, d.announced, d.announced_at, "
+            f"coalesce(clock_timestamp() - d.since >= make_interval(secs => d.quiet_s) AND {_BUSY}, false) "
+            "FROM voiceman.incoming_drop d ORDER BY d.since, d.job_id"
         )
         return [KnownDrop(SeenDrop(*row[:4]), *row[4:]) for row in cursor.fetchall()]

@@ -386,7 +386,8 @@ def test_ten_thousand_unchanged_drops_are_not_written_again(store: Store) -> Non
 
 
 def test_the_rest_of_a_giant_drop_waits_until_few_of_its_recordings_do(store: Store) -> None:
-    state.save_job(Job(job_id="giant", language="ko"))
+    for name in ("giant", "ready"):
+        state.save_job(Job(job_id=name, language="ko"))
 
     def waiting(change: str) -> None:
         with state.transaction() as cursor:
@@ -397,10 +398,24 @@ def test_the_rest_of_a_giant_drop_waits_until_few_of_its_recordings_do(store: St
         "run_id, try_number, actor) SELECT 'giant', 'f' || n, 'f.wav', 'f.wav', repeat('a', 64), 1, now(), 'run', 1, "
         "'claim' FROM generate_series(1, 501) n"
     )
-    drops = [state.SeenDrop("giant", "f1", 0.0), state.SeenDrop("small", "f2", 0.0)]
-    state.record_drops(drops, begun=state.clock())
-    assert [drop.job_id for drop in state.announce_drops()] == ["small"]  # it never waits for another job
+    seen = {"giant": 0.01, "small": 0.01, "ready": 0.0}
+    state.record_drops([state.SeenDrop(name, "f", quiet) for name, quiet in seen.items()], begun=state.clock())
+    waiting(
+        "INSERT INTO voiceman.recording (job_id, file_id, name, received_name, sha256, size_bytes, received_at, "
+        "run_id, try_number, actor) SELECT 'ready', file_id, name, name, sha256, 1, now(), 'run', 1, 'claim' "
+        "FROM voiceman.recording"
+    )
+    time.sleep(0.05)
+    # another job's never waits, nor what somebody said is complete
+    assert sorted(drop.job_id for drop in state.announce_drops()) == ["ready", "small"]
+    assert [drop.seen.job_id for drop in state.known_drops() if drop.held] == ["giant"]
+    assert state.next_due_s() is None  # not "long ago", which would hide the next one
     waiting("UPDATE voiceman.recording SET state = 'STT_QUEUE' WHERE file_id = 'f1'")
+    assert state.announce_drops() == []
+    waiting("UPDATE voiceman.incoming_drop SET since = since - interval '5 minutes' WHERE job_id = 'giant'")
+    assert [drop.job_id for drop in state.announce_drops()] == ["giant"]
+    waiting("UPDATE voiceman.incoming_drop SET since = clock_timestamp(), announced = 0 WHERE job_id = 'giant'")
+    time.sleep(0.05)
     assert state.announce_drops() == []
     waiting("UPDATE voiceman.recording SET state = 'STT_PROCESSING' WHERE file_id = 'f1'")
     assert [drop.job_id for drop in state.announce_drops()] == ["giant"]
@@ -414,7 +429,8 @@ def test_the_rest_of_a_giant_drop_does_not_wait_for_a_run_that_is_dead(store: St
             "run_id, try_number, actor, updated_at) SELECT 'dead', 'f' || n, 'f.wav', 'f.wav', repeat('a', 64), 1, "
             "now(), 'run', 1, 'claim', now() - interval '61 seconds' FROM generate_series(1, 501) n"
         )
-    state.record_drops([state.SeenDrop("dead", "f1", 0.0)], begun=state.clock())
+    state.record_drops([state.SeenDrop("dead", "f1", 0.01)], begun=state.clock())
+    time.sleep(0.05)
     assert [drop.job_id for drop in state.announce_drops()] == ["dead"]
 
 
