@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from include import state
 from include.errors import DigestMismatchError, MissingObjectError, NotOwnerError, VoiceManError
 from include.manifest import State
-from include.pipeline.rendering import ALL_REPORTS
+from include.pipeline.kinds import ALL_REPORTS
 from include.pipeline.signing import ATTESTATIONS
 from include.storage import layout
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from include import forensic, redaction, report, stt
+from include.pipeline.kinds import PLAYER, REDACTED
 from include.settings import TEMPORARY, get_settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
-    "ALL_REPORTS",
     "PLAYER",
     "REDACTED",
     "Renderer",
@@ -33,16 +33,6 @@ __all__ = [
     "render_case",
     "report_kinds",
 ]
-
-REDACTED = ("report.redacted.pdf", "redaction.json")
-"""The redacted report, in the job's own language, and the log of what was masked."""
-
-PLAYER = "player.html"
-"""The page with the sound."""
-
-ALL_REPORTS = ("report.pdf", "report.html", "report.ko.pdf", "report.ko.html", "report.en.pdf", "report.en.html",
-               *REDACTED, PLAYER)  # fmt: skip
-"""Every kind of report that there can be."""
 
 log = logging.getLogger(__name__)
 
