@@ -10,7 +10,8 @@ Two halves by the order of their ids: errors of ``dev`` were read while rules an
 never.
 
 The second file is of another hand, which had seen neither the examples nor the first file (a language model's, told
-only the kinds; no recorded calls either). Which of its calls are wrong is not read; by kind only counts are printed.
+only the kinds; no recorded calls either). Which of its calls are wrong is not read: nearly each is of a kind of its
+own, so its kinds are not printed.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def evaluate(model: LanguageModel, limit: int | None = None) -> dict[str, Any]:
         for kind, wanted in (("phishing", True), ("harmless", False)):
             pairs = [(c, f) for c, f in zip(chosen, found, strict=True) if c["phishing"] is wanted]
             result[f"{half}, {kind}"] = _shares([f for _, f in pairs])
-        result[f"{half}, by kind"] = _by(chosen, found, "kind")
+        if half in parts:
+            result[f"{half}, by kind"] = _by(chosen, found, "kind")
         result[f"{half}, by form"] = _by(chosen, found, "form")
     return result
 
