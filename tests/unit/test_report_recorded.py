@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.pipeline.claim import _COPIED, _received
 from include.report.strings import load_strings
 from include.settings import ROOT
 
@@ -73,3 +74,34 @@ def test_the_reasons_of_speaker_decisions_are_translated() -> None:
 
 def test_what_fits_no_phrase_is_printed_as_recorded() -> None:
     assert KO.recorded("<b>something new</b>") == "<b>something new</b>"
+
+
+@pytest.mark.parametrize(
+    ("english", "korean"),
+    [
+        (_received("통화 1.m4a"), "받은 이름: '통화 1.m4a'"),
+        (_COPIED, "각각 기록하고 다시 읽어 확인함"),
+        ("dropped again", "다시 접수됨"),
+        ("asked for again (redo: outdated)", "다시 하도록 요청됨(redo: outdated)"),
+        ("left half-way by the run manual__2026-11-28", "실행 manual__2026-11-28이(가) 중간에 남겨 둠"),
+        ("over 3 recordings of 1 job", "작업 1건의 녹음 3건"),
+        ("over 40 recordings of 2 jobs", "작업 2건의 녹음 40건"),
+        ("12 files", "파일 12개"),
+        ("an evidence bundle is being made", "증거 묶음을 만드는 중"),
+        ("by 김감정: 동의서 확인\n(2쪽)", "결정한 사람 김감정: 동의서 확인\n(2쪽)"),
+        (
+            "declared to be of others' conversations, no basis stated: a.m4a, b.m4a",
+            "다른 사람들 사이의 대화로 기재되었으나 근거가 기재되지 않음: a.m4a, b.m4a",
+        ),
+        (
+            "retention: originals/ after 365 days; order 12: originals/j/a.m4a (41 bytes)",
+            "보존 기간에 따라 삭제(originals/ 365일, order 12): originals/j/a.m4a(41바이트)",
+        ),
+        (
+            "retention: failed/ after 90 days: failed/j/a.m4a (41 bytes)",
+            "보존 기간에 따라 삭제(failed/ 90일): failed/j/a.m4a(41바이트)",
+        ),
+    ],
+)
+def test_reasons_of_custody_events_read_korean(english: str, korean: str) -> None:
+    assert korean in KO.recorded(english)
