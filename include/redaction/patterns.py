@@ -27,10 +27,14 @@ _AREA = (
 )
 _HOUSE = rf"(?:지하\s?)?{_COUNT}++(?:\s?(?:-|다시|의)\s?{_COUNT}++)?(?!\s?(?:만|원|명|개|억|시간|분|달러|년))"
 _UNIT = rf"{_COUNT}+\s?동\s?{_COUNT}+\s?호"
-_STREET = r"(?<![가-힣])(?![가-힣]*으로\s)(?!으로|서로|별로|도로|새로|바로|따로|진짜로|그대로|스스로|실제로)[가-힣]{1,7}[0-9]{0,3}(?:대로|로|길)"
+_STREET = r"(?<![가-힣])(?![가-힣]*으로\s)(?!으로|계좌로|카드로|전화로|번호로|서로|별로|도로|새로|바로|따로|진짜로|그대로|스스로|실제로)[가-힣]{1,7}[0-9]{0,3}(?:대로|로|길)"
 _BUILDING = r"[가-힣A-Za-z]{1,10}\s?(?:아파트|빌라|오피스텔|맨션|빌딩|타워|자이|래미안|푸르지오|힐스테이트|아이파크|고시원|원룸)"
 _TAIL = rf"(?:\s?,?\s?(?:{_BUILDING}|{_UNIT}|{_COUNT}+\s?호(?![가-힣])|{_COUNT}+\s?층))*"
 _DATE = r"(?:(?:19|20)?[0-9]{2}\s?(?:[-./]|년)\s?[0-9]{1,2}\s?(?:[-./]|월)\s?[0-9]{1,2}(?:\s?일)?|(?:(?:19|20)[0-9]{2}|[0-9]{2})[0-9]{4})(?![0-9])"
+_ONES = "[일이삼사오육칠팔구]"
+_OLD_YEAR = rf"(?<![0-9가-힣])(?:19[2-9][0-9]|200[0-9]|2010|[4-9][0-9]|(?:천\s?구백\s?)?[사오육칠팔구]십\s?{_ONES}?|[오육칠팔구]{_ONES}|이천\s?(?:십|{_ONES})?)\s?년"
+_MONTH = r"(?:1[0-2]|0?[1-9]|십[일이]?|[일이삼사오유육칠팔구시])\s?월"
+_DAY = rf"(?:[12][0-9]|3[01]|0?[1-9]|[이삼]?십\s?{_ONES}?|{_ONES})\s?일(?!곱|\s?(?:간|동안))"
 _SUFFIX = r"St(?:reet)?|Ave(?:nue)?|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Terrace|Crescent|Square"
 
 _RULES: Final[tuple[tuple[Kind, str, str], ...]] = (
@@ -62,6 +66,12 @@ _RULES: Final[tuple[tuple[Kind, str, str], ...]] = (
         "number.birth",
         rf"(?:생년월일|생일|birth(?:day|date)?|born)(?:[은이:]|\s|is|on|of|date){{0,4}}(?<![0-9])({_DATE})"
         rf"|(?<![0-9])(?:{_DATE}|[0-9]{{6}})\s?생(?!명|각|활|산|신|일|방|중)",
+    ),
+    # a whole date of a year in which those who telephone today were born; what a call is about happened later
+    (
+        "number",
+        "number.birth_date",
+        rf"{_OLD_YEAR}\s?{_MONTH}\s?{_DAY}|(?<![0-9.\-/])(?:19[2-9][0-9]|200[0-9]|2010)\s?[-./]\s?[0-9]{{1,2}}\s?[-./]\s?[0-9]{{1,2}}(?![0-9])(?!\s?[-./]\s?[0-9])",
     ),
     ("address", "address.street", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}{_STREET}\s?(?=[0-9]|지하|{_COUNT}{{2}})(?!이사|사이|일이|오일|일일이){_HOUSE}(?:\s?번?길\s?{_HOUSE})?(?:번지|번)?{_TAIL}"),
     ("address", "address.lot", rf"(?:(?:{_REGION})\s)?(?:(?:{_AREA})\s){{0,3}}(?<![가-힣])[가-힣]{{1,6}}(?:동|리|가)\s?{_HOUSE}\s?번지{_TAIL}"),

@@ -43,6 +43,36 @@ def test_a_number_is_the_same_in_whatever_way_it_is_said(text: str, kind: str, k
     assert (hit.kind, hit.key) == (kind, key)
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("제가 1985년 3월 2일이에요", "1985년 3월 2일"),
+        ("85년 3월 2일이라고 되어 있네요", "85년 3월 2일"),
+        ("천구백팔십오년 삼월 이일이요", "천구백팔십오년 삼월 이일"),
+        ("팔오년 시월 이십일일 맞으시죠", "팔오년 시월 이십일일"),
+        ("이천오 년 유월 십일일이요", "이천오 년 유월 십일일"),
+        ("1999-12-31이라고 적혀 있어요", "1999-12-31"),
+        ("계좌번호는 123,456,789 입니다", "123,456,789"),
+        ("010,123,4567로 거세요", "010,123,4567"),
+        ("the account is 123,456,789", "123,456,789"),
+    ],
+)
+def test_a_date_of_birth_needs_no_cue_and_commas_hide_no_number(text: str, masked: str) -> None:
+    (hit,) = find_all(text)
+    assert text[hit.start : hit.end] == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024년 3월 2일에 만났어요", "작년 유월 십일일이었어요", "육십 년 동안 일했어요", "사십 년 전 유월이죠",
+        "총 12,345,678이고요", "계좌로 1,000,000원 보냈어요", "카드 1,234,567원 나왔어요", "2023-11-02에 있었던 일이에요",
+    ],
+)  # fmt: skip
+def test_what_happened_lately_and_amounts_are_left(text: str) -> None:
+    assert find_all(text) == []
+
+
 def test_the_labs_terms(tmp_path: object) -> None:
     from pathlib import Path
 
