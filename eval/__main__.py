@@ -36,9 +36,11 @@ def run(part: str, data: Path) -> dict[str, Any]:
         from eval import emotion
 
         return emotion.evaluate(data)
-    from eval import word_times
+    if part == "word_times":
+        from eval import word_times
 
-    return word_times.evaluate(data)
+        return word_times.evaluate(data)
+    raise ValueError(f"no part is called {part}")
 
 
 def show_speech(found: dict[str, Any]) -> None:
@@ -61,7 +63,10 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS))
     args = parser.parse_args()
     result: dict[str, Any] = {}
-    for part in args.parts.split(","):
+    parts = args.parts.split(",")
+    if unknown := [part for part in parts if part not in PARTS]:
+        parser.error(f"no part is called {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    for part in parts:
         result[part] = run(part, args.data)
         if part == "speech":
             show_speech(result[part])

@@ -86,7 +86,7 @@ class Trained:
         self.items = make.shown(examples, make.folds(examples))
         self.labels = [item.label for item in self.items[: len(examples)]]
         self.numbered = make.numbers([item.turns for item in self.items])
-        self.products = make.kernel(self.numbered)
+        self.products, self.rare = make.kernel(self.numbered), make.rarity(self.numbered[1])
         held = make.held_out(self.items, self.products, len(examples))
         self.slope, self.offset = make.calibrated(held, self.labels, PRIOR, FAVOURED)
         self.held_out = softmax(self.slope * held + self.offset)
@@ -99,6 +99,7 @@ class Trained:
             [item.label for item in chosen],
             [item.weight for item in chosen],
             self.products[np.ix_(inside, inside)],
+            self.rare,
         )
         return LanguageModel(replace(plain, slope=self.slope, offset=self.offset), LanguageModel.load().card)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from include import __version__, forensic, report, state, stt
+from include import __version__, evidence, forensic, report, state, stt
 from include.errors import EmptyJobError, StorageError
 from include.job_summary import CaseReportMade, JobSummary, Place
 from include.manifest import State
@@ -107,6 +107,9 @@ def case_report_of(
 ) -> dict[str, bytes]:
     """Make the case report over several jobs; an event of each job says who did.
 
+    With a PDF certificate each PDF comes signed, too; what was signed and time-stamped, or why not, is in
+    ``case_report.signatures.json``.
+
     Args:
         store: the bucket.
         job_ids: whose recordings.
@@ -114,10 +117,11 @@ def case_report_of(
         stated: facts that go before the jobs' own, and how to name their document.
 
     Returns:
-        ``case_report.ko.pdf`` … → contents.
+        ``case_report.ko.pdf``, ``case_report.ko.signed.pdf`` … → contents.
 
     Raises:
         EmptyJobError: fewer than two recordings are completed and readable, or too many.
+        MissingKeyError: a PDF certificate is configured and can't sign.
         StorageError, StateError: S3 or PostgreSQL can't be reached.
     """
     jobs = [job_recordings(one) for one in job_ids]
@@ -134,10 +138,23 @@ def case_report_of(
         raise EmptyJobError(f"No case report of {', '.join(job_ids)}: {reason}")
     facts = case_facts(jobs, members, by=by, documents=documents)
     files = {f"case_report.{name}": data for name, data in render_case(facts, course, case_report_languages()).items()}
+    files |= _signed(files)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     for job_id in job_ids:
         _note(job_id, digests, len(members), len(jobs), state.Actor("", 0, by))
     return files
+
+
+def _signed(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Signed copies of the PDFs, and what came of it, as in a recording's bundle."""
+    settings = get_settings()
+    certificate, authority = evidence.load_pdf_certificate(settings), evidence.time_stamp_authority(settings)
+    made = {
+        name: evidence.sign_pdf(data, certificate, authority) for name, data in files.items() if name.endswith(".pdf")
+    }
+    signed = {f"{name.removesuffix('.pdf')}.signed.pdf": one.data for name, one in made.items() if one.signed}
+    told = evidence.canonical({name: one.facts() for name, one in made.items()})
+    return signed | {"case_report.signatures.json": told}
 
 
 def write_case_report(

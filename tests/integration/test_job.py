@@ -445,7 +445,7 @@ def test_a_release_by_command_says_what_and_who(store: Store, monkeypatch: pytes
     pipeline.claim_job(store, job, run_of(job))
 
 
-def test_the_report_over_a_case_of_two_jobs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_over_a_case_of_two_jobs(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     first, second = new_job("en"), new_job("en")
     case = f"case {first.job_id}"
     stated = {"schema": "voiceman.intake/1", "case_number": case, "speakers": {"channel-1": "김민준"}}
@@ -470,7 +470,14 @@ def test_the_report_over_a_case_of_two_jobs(store: Store, monkeypatch: pytest.Mo
     again = json.loads(store.read(store.key(pipeline.summarize_job(store, second.job_id, run_of(second)).uri)))
     assert again["case_report"] == made
     files = pipeline.case_report_of(store, [first.job_id, second.job_id], by="./voiceman case-report (kim)")
-    assert set(files) == {"case_report.ko.pdf", "case_report.ko.html"}
+    kinds = {"case_report.ko.pdf", "case_report.ko.html", "case_report.signatures.json"}
+    assert set(files) == {*kinds, "case_report.ko.signed.pdf"}
+    signed = files["case_report.ko.signed.pdf"]
+    assert signed.startswith(files["case_report.ko.pdf"])
+    assert json.loads(files["case_report.signatures.json"])["case_report.ko.pdf"]["signed"]
+    judged = verify_pdf(tmp_path, signed)
+    assert judged.returncode == 0, judged.stdout
+    assert verify_pdf(tmp_path, signed.replace(b"%%EOF", b"%%EOG", 1)).returncode == 1
     with state.events_of(case) as events:
         told = [one.facts for one in events if one.facts["action"] == "case report"]
     assert [(one["job"], one["actor"]) for one in told] == [
@@ -478,6 +485,21 @@ def test_the_report_over_a_case_of_two_jobs(store: Store, monkeypatch: pytest.Mo
         (second.job_id, "./voiceman case-report (kim)"),
     ]  # fmt: skip
     assert pipeline.check_ledger(store, case).problems == []
+    monkeypatch.setenv("VOICEMAN_PDF_CERTIFICATE", "")
+    get_settings.cache_clear()
+    files = pipeline.case_report_of(store, [first.job_id, second.job_id], by="./voiceman case-report (kim)")
+    assert set(files) == kinds
+    told_why = json.loads(files["case_report.signatures.json"])["case_report.ko.pdf"]
+    assert told_why["signed"] is False
+    assert "VOICEMAN_PDF_CERTIFICATE" in told_why["reason"]
+
+
+def verify_pdf(folder: Path, data: bytes) -> subprocess.CompletedProcess[str]:
+    (folder / "case.pdf").write_bytes(data)
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "include.cli", "verify", str(folder / "case.pdf"), "--lang", "en"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def test_a_local_copy_that_was_written_to_is_noticed_after_the_work(store: Store) -> None:

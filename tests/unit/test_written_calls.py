@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from eval.written_calls import OTHER_HAND, calls
+from eval.written_calls import OTHER_HANDS, calls
 from include.forensic.detect import Passage, examine
 from include.forensic.learned import own_examples
 from include.forensic.rulebook import load_taxonomy
+
+EVERYTHING = calls() + [call for path in OTHER_HANDS.values() for call in calls(path)]
 
 RUN = 30
 """Syllables in a row that nobody writes twice by chance. The longest run that a call shares with an example has 23
@@ -20,19 +22,16 @@ def _runs(turns: list[str]) -> set[str]:
 
 
 def test_there_are_enough_calls_of_each_kind_in_each_half() -> None:
-    everything = calls() + calls(OTHER_HAND)
-    counted = Counter((call["id"][0], call["half"], call["phishing"]) for call in everything)
-    assert len(counted) == 6
+    counted = Counter((call["id"][0], call["half"], call["phishing"]) for call in EVERYTHING)
+    assert len(counted) == 8
     assert min(counted.values()) >= 30
-    assert len({call["id"] for call in everything}) == len(everything)
-    assert all(turn.keys() == {"speaker", "text"} and turn["text"] for call in everything for turn in call["turns"])
+    assert len({call["id"] for call in EVERYTHING}) == len(EVERYTHING)
+    assert all(turn.keys() == {"speaker", "text"} and turn["text"] for call in EVERYTHING for turn in call["turns"])
 
 
 def test_no_call_shares_a_run_of_words_with_the_examples_that_the_model_is_made_of() -> None:
     seen = {run for example in own_examples() for run in _runs(list(example.turns))}
-    shared = {
-        call["id"]: _runs([turn["text"] for turn in call["turns"]]) & seen for call in calls() + calls(OTHER_HAND)
-    }
+    shared = {call["id"]: _runs([turn["text"] for turn in call["turns"]]) & seen for call in EVERYTHING}
     assert {name: runs for name, runs in shared.items() if runs} == {}
 
 

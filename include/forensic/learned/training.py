@@ -32,6 +32,7 @@ __all__ = [
     "held_out",
     "kernel",
     "numbers",
+    "rarity",
     "shown",
     "solve",
 ]
@@ -190,19 +191,31 @@ def numbers(items: Sequence[Sequence[str]]) -> Numbers:
     return found, [pieces([buckets[turn] for turn in turns], Window(0, len(turns))) for turns in items]
 
 
-def _hashed(buckets: Sequence[NDArray[np.int64]]) -> Any:
+def rarity(buckets: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+    """Weight of each bucket, shape ``(BUCKETS,)``: inverse document frequency, the logarithm of one over the share of
+    windows that hold it (Spärck Jones, Journal of Documentation 1972), scaled so that the pieces of the windows have a
+    mean square of one.
+
+    Endings and particles are in every call; without it they weigh as much as what a call is about.
+    """
+    there = np.concatenate(buckets)
+    weight = np.log((len(buckets) + 1) / (np.bincount(there, minlength=BUCKETS) + 1))
+    return np.asarray(weight / max(float(np.sqrt((weight[there] ** 2).mean())), 1e-6), dtype=np.float32)
+
+
+def _hashed(buckets: Sequence[NDArray[np.int64]], rare: NDArray[np.float32]) -> Any:
     import scipy.sparse as sp
 
     counts = [len(item) for item in buckets]
-    values = np.repeat([1 / np.sqrt(max(1, count)) for count in counts], counts)
+    there = np.concatenate(buckets)
+    values = np.repeat([1 / np.sqrt(max(1, count)) for count in counts], counts) * rare[there]
     rows = np.repeat(np.arange(len(buckets)), counts)
-    scaled = (values * SPARSE_SCALE).astype(np.float32)
-    return sp.csr_matrix((scaled, (rows, np.concatenate(buckets))), shape=(len(buckets), BUCKETS))
+    return sp.csr_matrix(((values * SPARSE_SCALE).astype(np.float32), (rows, there)), shape=(len(buckets), BUCKETS))
 
 
 def kernel(numbered: Numbers) -> NDArray[np.float32]:
     """Inner products of all windows, with one for the intercept: ``(windows, windows)``."""
-    hashed = _hashed(numbered[1])
+    hashed = _hashed(numbered[1], rarity(numbered[1]))
     vectors = (numbered[0] - numbered[0].mean(axis=0)) * np.float32(DENSE_SCALE)
     return np.asarray(vectors @ vectors.T + (hashed @ hashed.T).toarray() + 1.0, dtype=np.float32)
 
@@ -230,6 +243,7 @@ def fit(
     labels: Sequence[str],
     weights: Sequence[float],
     products: NDArray[np.float32] | None = None,
+    rare: NDArray[np.float32] | None = None,
 ) -> Classifier:
     """A classifier from windows with labels, not calibrated yet. Deterministic.
 
@@ -238,14 +252,16 @@ def fit(
         labels: a class for each.
         weights: how much each counts.
         products: their :func:`kernel`, where it is at hand.
+        rare: the :func:`rarity` that ``products`` were made with, where they are a part of more windows'.
     """
+    rare = rarity(numbered[1]) if rare is None else rare
     dual = solve(kernel(numbered) if products is None else products, labels, np.asarray(weights))
     centre = numbered[0].mean(axis=0).astype(np.float64)
     weighed = ((numbered[0] - centre).T @ dual * DENSE_SCALE**2).reshape(DENSE, len(CLASSES))
     return Classifier(
         CLASSES,
         weighed.astype(np.float32),
-        (np.asarray(_hashed(numbered[1]).T @ dual) * SPARSE_SCALE).astype(np.float32),
+        (np.asarray(_hashed(numbered[1], rare).T @ dual) * (SPARSE_SCALE * rare)[:, None]).astype(np.float32),
         dual.sum(axis=0) - centre @ weighed,
         1.0,
         np.zeros(len(CLASSES)),
