@@ -29,6 +29,11 @@ class Rate(_Model):
     """Exact 95 % Poisson interval (Garwood 1936, Biometrika 28: 437-442)."""
 
 
+WIDEST = 100
+"""A change whose 95 % interval holds 1 and spans more than this factor is not stated: it says nothing, and its ends
+look like figures."""
+
+
 class Trend(_Model):
     """How a rate changes from recording to recording."""
 
@@ -69,6 +74,8 @@ def rate_per_hour(count: int, seconds: float) -> Rate | NotMeasured:
 def rate_trend(weeks: Sequence[float], counts: Sequence[int], hours: Sequence[float]) -> Trend | NotMeasured:
     """Log-linear Poisson regression of counts on time, with the recorded hours as exposure.
 
+    Not measured for less than a week, which a factor a week would extrapolate, nor where the interval says nothing.
+
     Args:
         weeks: when each recording was made, in weeks from any origin.
         counts: events in it.
@@ -79,6 +86,11 @@ def rate_trend(weeks: Sequence[float], counts: Sequence[int], hours: Sequence[fl
     if len(usable) < 3 or events < 5 or len({week for week, _, _ in usable}) < 3:
         return NotMeasured(
             reason=f"{events} events in {len(usable)} dated recordings; a trend needs 5 in 3 recordings of 3 times."
+        )
+    span = max(week for week, _, _ in usable) - min(week for week, _, _ in usable)
+    if span < 1:
+        return NotMeasured(
+            reason=f"The dated recordings lie within {7 * span:.1f} days; a rate of change a week needs 7."
         )
     import numpy as np
 
@@ -103,6 +115,11 @@ def rate_trend(weeks: Sequence[float], counts: Sequence[int], hours: Sequence[fl
     error = float(np.sqrt(spread * np.linalg.inv(information)[1, 1])) / scale
     slope = float(beta[1]) / scale
     low, middle, high = (float(np.exp(np.clip(slope + z * error, -50, 50))) for z in (-1.96, 0, 1.96))
+    if low < 1 < high and high > low * WIDEST:
+        return NotMeasured(
+            reason=f"The 95 % interval of the change a week reaches over more than {WIDEST}-fold; these recordings do "
+            "not say whether the rate rises or falls."
+        )
     return Trend(
         factor_per_week=round(middle, 4),
         low=round(low, 4),

@@ -104,6 +104,12 @@ def test_a_rate_that_doubles_every_week_is_found_and_exposure_counts() -> None:
     assert longer.low < 1 < longer.high
     assert isinstance(rate_trend([0, 1], [5, 9], [1, 1]), NotMeasured)
     assert isinstance(rate_trend([0, 1, 2], [1, 1, 1], [1, 1, 1]), NotMeasured)
+    hurried = rate_trend([0, 0.1, 0.3], [2, 4, 9], [1, 1, 1])
+    assert isinstance(hurried, NotMeasured)
+    assert hurried.reason == "The dated recordings lie within 2.1 days; a rate of change a week needs 7."
+    vague = rate_trend([0, 0.5, 1.0], [1, 9, 1], [0.1, 0.1, 0.1])
+    assert isinstance(vague, NotMeasured)
+    assert "do not say whether" in vague.reason
 
 
 def recording(number: int, count: int, text: str, severity: int = 2) -> CaseRecording:
