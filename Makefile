@@ -21,8 +21,8 @@ system: ## apt packages: installed when allowed to, else the command is printed
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11, or name it: make PYTHON=/path/to/python3.11 env" >&2; exit 2; }
 	@APT="$(APT)" PYTHON="$(PYTHON)" bash tools/system.sh
 
-test-tools: ## what only tests need: a headless Chromium (HTML twin), qpdf (PDF files)
-	@APT="chromium-headless-shell qpdf" PYTHON="$(PYTHON)" bash tools/system.sh
+test-tools: ## what only tests need: a headless Chromium (HTML twin), qpdf (PDF files), SoftHSM (a PKCS#11 token)
+	@APT="chromium-headless-shell qpdf softhsm2" PYTHON="$(PYTHON)" bash tools/system.sh
 
 $(UV): | system
 	@$(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/pip install -q --disable-pip-version-check uv==0.13.9

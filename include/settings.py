@@ -281,7 +281,11 @@ class Settings(BaseSettings):
 
     signer: str = Field("", pattern=r"^([\w.]+:\w+)?$")
     """``module:callable`` of a lab's own signer (PKCS#11, KMS): called with ``signing_key``, it gives what
-    include/evidence/keys.py calls a Signer. None: the key is a file."""
+    include/evidence/keys.py calls a Signer. ``include.evidence.token:open_token`` comes with VoiceMan and speaks
+    PKCS#11. None: the key is a file."""
+
+    pkcs11_pin: SecretStr = SecretStr("")
+    """PIN of the token that signs, for that signer."""
 
     keys_dir: Path | None = None
     """Directory of the public keys with the time in which each signs (``keys.json``); default: ``public`` beside the

@@ -66,7 +66,8 @@ def test_a_date_of_birth_needs_no_cue_and_commas_hide_no_number(text: str, maske
     "text",
     [
         "2024년 3월 2일에 만났어요", "작년 유월 십일일이었어요", "육십 년 동안 일했어요", "사십 년 전 유월이죠",
-        "총 12,345,678이고요", "계좌로 1,000,000원 보냈어요", "카드 1,234,567원 나왔어요", "2023-11-02에 있었던 일이에요",
+        "총 12,345,678이고요", "계좌로 1,000,000원 보냈어요", "카드 1,234,567원 나왔어요",
+        "2023-11-02에 있었던 일이에요",
     ],
 )  # fmt: skip
 def test_what_happened_lately_and_amounts_are_left(text: str) -> None:
