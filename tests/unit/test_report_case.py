@@ -17,6 +17,7 @@ import weasyprint
 from pydantic import ValidationError
 from pypdf import PdfReader
 
+from include.forensic.learned import LanguageModel
 from include.report import CustodyEvent, RenderedReport, StatedFacts, heard_findings, render_report
 from include.report import render as render_module
 from include.report.accuracy import accuracy_rows
@@ -267,6 +268,8 @@ def test_every_figure_stands_in_the_benchmarks() -> None:
 
     sources = (ROOT / "README.md").read_text() + (ROOT / "bench/README.md").read_text()
     assert not [one["id"] for one in _figures() if one["value"].split(" ")[0] not in sources]
+    shipped = LanguageModel.load().card.id
+    assert {one["language_model"] for one in _figures() if "language_model" in one} == {shipped}, "measure it again"
 
 
 def test_direction_is_isolated_only_where_letters_run_the_other_way() -> None:
