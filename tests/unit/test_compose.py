@@ -32,6 +32,7 @@ NOT_IN_COMPOSE = {
     *("VOICEMAN_API_USER", "VOICEMAN_API_PASSWORD", "VOICEMAN_ENGINES", "VOICEMAN_AIRFLOW_DB_CONN_ID"),
     "VOICEMAN_COMMIT",  # the image has it
     *("VOICEMAN_PDF_KEY", "VOICEMAN_PDF_PASSWORD"),
+    "VOICEMAN_PKCS11_PIN",  # a token needs its maker's library in the container, too: an override file has both
 }
 """Settings that the containers take at their defaults; the API ones are for the command line's REST calls, the PDF ones
 for a key outside the certificate's file, which containers get as one mounted file."""
