@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import unicodedata
 from typing import TYPE_CHECKING
 
 from include import __version__, forensic, redaction, report, stt
@@ -193,6 +194,7 @@ def course_files(analyses: Sequence[Path], *, stated: Path | None = None) -> for
 
 def _stated(facts: IntakeFacts, name: str) -> RecordingFacts:
     """What is said of a recording, by its file's name with or without extension."""
+    name = unicodedata.normalize("NFC", name)  # as the facts' own names are
     return facts.of(next((one for one in facts.recordings if name in {one, one.rpartition(".")[0]}), name))
 
 

@@ -18,12 +18,15 @@ from include.errors import (
     DuplicateRecordingError,
     EmptyJobError,
     InputError,
+    IntakeFactsError,
     InvalidJobError,
     InvalidNameError,
     SettingsError,
 )
+from include.evidence import parse_intake
 from include.manifest import Redo, State, check_file_name, check_job_id, check_language, safe_name
 from include.pipeline.client import AirflowClient
+from include.pipeline.intake_facts import read_facts
 from include.settings import get_settings
 from include.storage import Store, layout, open_store
 from include.stt import file_sha256
@@ -114,8 +117,11 @@ def submit(files: dict[str, Path], job_id: str, *, console: Console, **options: 
 
     Raises:
         DuplicateRecordingError: another file of this name waits under ``incoming/`` already.
+        IntakeFactsError: the intake.json among the files is none; nothing was uploaded.
         StorageError, StackError: S3 or Airflow can't be reached.
     """
+    if stated := files.get(layout.INTAKE_NAME):
+        parse_intake(stated.read_bytes(), str(stated))
     store = open_store()
     with client() as airflow:
         airflow.wait_for_dag()
@@ -164,10 +170,32 @@ def follow(job_id: str, run_id: str, link: str, *, names: Collection[str], conso
     if store.exists(summary):
         result.print(f"Summary: {store.uri(summary)}", soft_wrap=True)
     result.print(f"Airflow: {link}", soft_wrap=True)
-    result.print(f"Download: ./voiceman fetch {job_id} DIR", soft_wrap=True)
+    if waits := _why_waiting(store, job_id):
+        result.print(_plain(waits), soft_wrap=True)
+    if rows:
+        result.print(f"Download: ./voiceman fetch {job_id} DIR", soft_wrap=True)
     done = [row.recording for row in rows.values() if row.state is State.COMPLETED]
     completed = {one.received_name or one.name for one in done}
     return run == "success" and set(names) <= completed
+
+
+def _why_waiting(store: Store, job_id: str) -> str | None:
+    """Why files still lie there after the run; None when none does."""
+    prefix = layout.incoming_prefix(job_id)
+    if not any(store.list(prefix)):
+        return None
+    if held := state.quarantined(job_id):
+        named = f"{', '.join(held.names[:5])}{' …' if len(held.names) > 5 else ''}"
+        return (
+            f"Held: {named}: declared in intake.json to be of a conversation between others, and no basis is stated; "
+            "nothing is transcribed until the facts are completed "
+            f"or a person decides: ./voiceman release {job_id} --by NAME --reason TEXT."
+        )
+    try:
+        read_facts(store, prefix)
+    except IntakeFactsError as error:
+        return str(error)
+    return f"Files still lie under {prefix}; ./voiceman drops and the run's log say why."
 
 
 def _taken_elsewhere(airflow: AirflowClient, job_id: str) -> bool:
@@ -252,7 +280,7 @@ def fetch(job_id: str, folder: Path, *, by: str) -> list[Path]:
             written.append(target)
             taken[item.key] = data_digest
     if not written:
-        raise EmptyJobError(f"The job {job_id} has no results; see ./voiceman jobs.")
+        raise EmptyJobError(f"The job {job_id} has no results; ./voiceman jobs and ./voiceman drops say why.")
     _note_fetched(job_id, taken, by)
     return written
 

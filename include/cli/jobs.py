@@ -61,12 +61,14 @@ def jobs() -> None:
 def drops() -> None:
     """List what lies under incoming/, and why it has not started."""
     use_stack()
-    from include.state import known_drops
+    from include.state import known_drops, quarantined
 
     table = Table("drop", "unchanged for", "told Airflow", "waits for")
     for drop in known_drops():
         seen = drop.seen
         waits = seen.problem or ("" if seen.quiet_s is not None else "an upload by ./voiceman submit")
+        if quarantined(seen.job_id) is not None:
+            waits = f"a person's release: ./voiceman release {seen.job_id} --by NAME --reason TEXT"
         if drop.held:
             waits = "recordings of its job claimed before (until 500 wait, 5 minutes at most)"
         if not waits and drop.announced == 0:

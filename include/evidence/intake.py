@@ -8,9 +8,10 @@ those is for a person to decide, so a named person has to release it (docs/evide
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from include.described import DESCRIBED
 from include.errors import IntakeFactsError
@@ -76,20 +77,38 @@ class IntakeFacts(RecordingFacts):
     legal_basis: Text | None = None
     """On which the recordings are examined."""
     recordings: dict[Text, RecordingFacts] = Field(default_factory=dict)
-    """File name as dropped → what is said of it instead of the drop's own facts."""
+    """File name as dropped → what is said of it instead of the drop's own facts. Composed (NFC): macOS writes Hangul
+    names in parts, and what a person types is composed."""
+
+    @field_validator("recordings")
+    @classmethod
+    def _composed(cls, given: dict[str, RecordingFacts]) -> dict[str, RecordingFacts]:
+        found = {_nfc(name): facts for name, facts in given.items()}
+        if len(found) < len(given):
+            raise ValueError("two of the recordings have the same name")
+        return found
 
     def of(self, name: str) -> RecordingFacts:
         """What is said of one recording: its own facts, and the drop's where it has none."""
         common = {key: getattr(self, key) for key in RecordingFacts.model_fields}
-        own = self.recordings.get(name)
+        own = self.recordings.get(_nfc(name))
         given = {} if own is None else own.model_dump(exclude_none=True)
         return RecordingFacts.model_validate(common | given)
 
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Recordings of which something is said, and which are not among these: a name may be misspelt."""
+        there = {_nfc(name) for name in names}
+        return [name for name in self.recordings if name not in there]
+
     def needs_release(self, names: Iterable[str]) -> list[str]:
-        """Those recordings that are declared to be of others' conversations without a stated basis."""
+        """Those recordings that are declared to be of others' conversations without a stated basis.
+
+        One that is not among ``names`` is among them, too: whoever misspelt its name meant some recording.
+        """
         if self.legal_basis is not None:
             return []
-        facts = {name: self.of(name) for name in names}
+        known = list(names)
+        facts = {name: self.of(name) for name in [*known, *self.unknown(known)]}
         return [name for name, one in facts.items() if one.conversation == "others" and one.consent_or_warrant is None]
 
     def not_stated(self, names: Iterable[str]) -> list[str]:
@@ -99,6 +118,10 @@ class IntakeFacts(RecordingFacts):
             facts = self.of(name)
             missing += [f"{name}: {one}" for one in NEEDED if one not in _OF_DROP and getattr(facts, one) is None]
         return missing
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 _OF_DROP: Final = ("case_number", "requester", "questions", "legal_basis")

@@ -10,15 +10,27 @@ Calls go through python-pkcs11. The key is Ed25519 (CKK_EC_EDWARDS, signed with 
 
 from __future__ import annotations
 
+import re
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 import pkcs11
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
-from pkcs11.exceptions import PKCS11Error, UserAlreadyLoggedIn
+from pkcs11.exceptions import (
+    DeviceRemoved,
+    ObjectHandleInvalid,
+    PKCS11Error,
+    SessionClosed,
+    SessionHandleInvalid,
+    TokenNotPresent,
+    UserAlreadyLoggedIn,
+    UserNotLoggedIn,
+)
 
 from include.errors import MissingKeyError
 from include.evidence.keys import key_id, public_pem
@@ -27,7 +39,16 @@ from include.settings import get_settings
 __all__ = ["TokenSigner", "open_token"]
 
 _KEY_BYTES = 32
+_PIN = re.compile(r"pin-(value|source)", re.IGNORECASE)
 _PATH = {"token", "object", "id", "serial", "type"}
+
+
+_TOKENS = threading.RLock()
+"""Everything with a token, one at a time: loading a library, opening and closing sessions and signing are not safe
+beside each other (python-pkcs11 0.10.1 with SoftHSM ended the process), and a login holds for all of its sessions."""
+
+_GONE = (SessionHandleInvalid, SessionClosed, DeviceRemoved, TokenNotPresent, UserNotLoggedIn, ObjectHandleInvalid)
+"""After these a new session may help; after a wrong PIN it would only count as another wrong try."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,6 @@ class TokenSigner:
 
     uri: str
     public: Ed25519PublicKey
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     _sessions: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -55,63 +75,86 @@ class TokenSigner:
         return public_pem(self.public)
 
     def sign(self, data: bytes) -> bytes:
-        """The 64 bytes of an Ed25519 signature over ``data``.
+        """The 64 bytes of an Ed25519 signature over ``data``, checked with the public key.
 
         Raises:
-            MissingKeyError: the token is gone, or refuses.
+            MissingKeyError: the token is gone or refuses, or its private key is not the public one's.
         """
-        with self._lock:
+        with _TOKENS:
             try:
-                return self._signed(data)
-            except PKCS11Error:
-                self._sessions.clear()  # pulled out and put back, or the session was closed by somebody else
-            try:
-                return self._signed(data)
+                signature = self._signed(data, again=True)
             except PKCS11Error as error:
                 self._sessions.clear()
                 raise MissingKeyError(_refused(self.uri, error)) from error
+        try:
+            self.public.verify(signature, data)
+        except InvalidSignature as error:
+            raise MissingKeyError(
+                f"The two halves of the key where {self.uri!r} points are not of one pair."
+            ) from error
+        return signature
 
     def close(self) -> None:
         """End the session; the next signature opens another."""
-        with self._lock:
+        with _TOKENS:
             while self._sessions:
-                self._sessions.pop().close()
+                with suppress(PKCS11Error):  # the token has ended it itself
+                    self._sessions.pop().close()
 
-    def _signed(self, data: bytes) -> bytes:
+    def _signed(self, data: bytes, *, again: bool) -> bytes:
         if not self._sessions:
             self._sessions.append(_session(self.uri))
-        key = _key(self._sessions[0], ObjectClass.PRIVATE_KEY, self.uri)
-        return bytes(key.sign(data, mechanism=Mechanism.EDDSA))
+            again = False
+        try:
+            key = _key(self._sessions[0], ObjectClass.PRIVATE_KEY, self.uri)
+            return bytes(key.sign(data, mechanism=Mechanism.EDDSA))
+        except (*_GONE, MissingKeyError):  # logged out by another session's end, a private key is not seen any more
+            if not again:
+                raise
+            self._sessions.clear()
+            return self._signed(data, again=False)
 
 
 def open_token(uri: str) -> TokenSigner:
-    """The signer of a PKCS#11 URI.
+    """The signer of a PKCS#11 URI; it has signed once when it is given back.
 
     Raises:
         MissingKeyError: the URI, the library, the token, the PIN or the key is wrong or missing.
     """
-    try:
-        with _session(uri) as session:
-            _key(session, ObjectClass.PRIVATE_KEY, uri)
-            point = bytes(_key(session, ObjectClass.PUBLIC_KEY, uri)[Attribute.EC_POINT])
-    except PKCS11Error as error:
-        raise MissingKeyError(_refused(uri, error)) from error
+    with _TOKENS:
+        try:
+            with _session(uri) as session:
+                point = bytes(_key(session, ObjectClass.PUBLIC_KEY, uri)[Attribute.EC_POINT])
+        except PKCS11Error as error:
+            raise MissingKeyError(_refused(uri, error)) from error
     if len(point) not in (_KEY_BYTES, _KEY_BYTES + 2):  # as it is, or in a DER OCTET STRING (04 20)
         raise MissingKeyError(f"The key where {uri!r} points is no Ed25519 key ({len(point)} bytes).")
-    return TokenSigner(uri, Ed25519PublicKey.from_public_bytes(point[-_KEY_BYTES:]))
+    signer = TokenSigner(uri, Ed25519PublicKey.from_public_bytes(point[-_KEY_BYTES:]))
+    try:
+        signer.sign(b"VoiceMan: do the two halves of this key belong together?")
+    except MissingKeyError:
+        signer.close()
+        raise
+    return signer
 
 
 def _parts(uri: str) -> tuple[dict[str, str], str]:
     """A PKCS#11 URI's attributes (``id`` still percent-encoded: it is bytes) and the library's path."""
+    if _PIN.search(unquote(uri)):
+        raise MissingKeyError("VOICEMAN_SIGNING_KEY must hold no PIN; set VOICEMAN_PKCS11_PIN.")
     scheme, _, rest = uri.partition(":")
     path, _, query = rest.partition("?")
     pairs = [part.partition("=") for part in path.split(";") if part]
     named = {name: value if name == "id" else unquote(value) for name, equals, value in pairs if equals}
-    asked = parse_qs(query)
-    if {"pin-value", "pin-source"} & set(asked):
-        raise MissingKeyError("VOICEMAN_SIGNING_KEY must hold no PIN; set VOICEMAN_PKCS11_PIN.")
-    library = (asked.get("module-path") or [""])[0]
-    if scheme != "pkcs11" or not named.get("token") or not ({"object", "id"} & set(named)) or set(named) - _PATH:
+    asked = dict(part.partition("=")[::2] for part in query.split("&") if part)
+    library = unquote(asked.pop("module-path", ""))
+    if (
+        scheme != "pkcs11"
+        or not named.get("token")
+        or not ({"object", "id"} & set(named))
+        or set(named) - _PATH
+        or asked
+    ):
         raise MissingKeyError(
             f"VOICEMAN_SIGNING_KEY is {uri!r}; with a token it must read "
             "pkcs11:token=LABEL;object=KEY?module-path=/path/of/the/library.so."

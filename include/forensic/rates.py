@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
@@ -89,9 +90,8 @@ def rate_trend(weeks: Sequence[float], counts: Sequence[int], hours: Sequence[fl
         )
     span = max(week for week, _, _ in usable) - min(week for week, _, _ in usable)
     if span < 1:
-        return NotMeasured(
-            reason=f"The dated recordings lie within {7 * span:.1f} days; a rate of change a week needs 7."
-        )
+        days = math.floor(70 * span) / 10
+        return NotMeasured(reason=f"The dated recordings lie within {days} days; a rate of change a week needs 7.")
     import numpy as np
 
     time = np.array([week for week, _, _ in usable])

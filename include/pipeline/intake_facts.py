@@ -78,6 +78,12 @@ def check_facts(job: Job, stated: Stated | None, names: Sequence[str], actor: Ac
         log.info("No intake facts are stated for job %s.", job.job_id)
         return
     facts, sha256 = known
+    unknown = facts.unknown(names)
+    if unknown:
+        log.warning(
+            "intake.json of job %s states facts of %d recordings that are not there, such as %s; look at the names.",
+            job.job_id, len(unknown), unknown[0],
+        )  # fmt: skip
     declared = facts.needs_release(names) if settings.quarantine else []
     held = state.unreleased(job.job_id, sha256, declared) if declared else []
     if not held:

@@ -50,14 +50,20 @@ _UNITS = (
     r"|days?|hours?|minutes?|seconds?|times|people|points?|bytes?|ms(?![a-z])|s(?![a-z])|x(?![a-z])"
 )
 # none of these begins within a row of digits (010-1234.5678), and long ones are no amounts unless they are round
-_ALONE = r"(?<![0-9])(?<![0-9][-.])"
+_ALONE = r"(?<![0-9])(?<![0-9][-.,])"
 _HARMLESS: Final = re.compile(
     r"(?<![0-9])(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?![0-9])|(?:19|20)\d\d\s?[-./]\s?\d{1,2}\s?[-./]\s?\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2})?(?:[.]\d+)?Z?)?(?![0-9-]))"
-    rf"|{_ALONE}(?:\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.]\d+)?(?![0-9])|[1-9]\d{{0,2}}(?:,\d{{3}})+(?:[.]\d+)?(?![0-9])(?!,\d)|(?:0|[1-9]\d{{0,5}})[.]\d+(?![.0-9])"
+    rf"|{_ALONE}(?:\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.]\d+)?(?![0-9])|[1-9]\d{{0,2}}(?:,\d{{3}})++(?:[.]\d+)?(?![0-9])(?!,\d)|(?:0|[1-9]\d{{0,5}})[.]\d+(?![.0-9])"
     rf"|(?:[1-9]\d{{0,3}}\s?[-~]\s?)?(?:(?:[1-9]\d{{0,5}}|0)(?:[.]\d+)?\s?(?:{_UNITS})|[1-9]\d{{0,7}}000\s?(?:원|won))(?=[^가-힣]|$|[이가은는을를에도만로의쯤짜정동간치씩후전뒤까부밖]))",
     re.IGNORECASE,
 )
-_AMOUNT: Final = re.compile(rf"\s?(?:{_UNITS})", re.IGNORECASE)
+_AMOUNT: Final = re.compile(
+    rf"\s?(?:{_UNITS})(?:(?=[이가은는을를에도만로의쯤짜정동간치씩후전뒤까부밖])|(?![가-힣A-Za-z'’]))|\s?[~\-]",
+    re.IGNORECASE,
+)
+_NUMBERED: Final = re.compile(
+    r"(?:번호|\bnumber|\baccount(?:\s+number)?)(?:[은는이가])?(?:\s+is)?[\s:]*$", re.IGNORECASE
+)
 _WORDS: Final = re.compile(r"사이사이|일일이|이일저일|이판사판|오이오이|구구절절|사사오입|일이 많|일일일일")
 _CUE: Final = re.compile(
     r"인증\s?번호|비밀\s?번호|비번|핀\s?번호|뒷\s?자리|끝\s?자리|앞\s?자리|계좌|카드|주민|차량|전화|연락처|번호|코드|생년월일|생일|여권|면허|군번|사번|학번"
@@ -107,9 +113,9 @@ def find_numbers(text: str) -> list[Hit]:
 
 
 def _blank(found: re.Match[str]) -> str:
-    """Blanks for a date, a time, an amount; what it says itself for groups of three after "account" or "number"."""
+    """Blanks for a date, a time, an amount; what it says itself for groups of three right after "account number"."""
     text = found.string
-    cued = "," in found.group() and _CUE.search(text, max(0, found.start() - _CUE_REACH), found.start())
+    cued = "," in found.group() and _NUMBERED.search(text[max(0, found.start() - _CUE_REACH) : found.start()])
     return found.group() if cued and not _AMOUNT.match(text, found.end()) else "\0" * len(found.group())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -46,6 +47,14 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 for number, label in enumerate(labels):
                     made = session.create_domain_parameters(kind, named, local=True)
                     made.generate_keypair(mechanism=how, store=True, label=label, id=bytes([number + 1]))
+            halves = {Attribute.EC_PARAMS: encode_named_curve_parameters(ED25519)}
+            for kept, lost in ((0, 1), (1, 0)):  # a private and a public key of two pairs
+                made = session.create_domain_parameters(KeyType.EC_EDWARDS, halves, local=True)
+                pair = made.generate_keypair(
+                    mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN, store=True, label="mixed", id=b"9"
+                )
+                assert kept != lost
+                pair[lost].destroy()
         yield
 
 
@@ -88,9 +97,21 @@ def test_a_session_that_ended_is_opened_again() -> None:
     signer.close()
 
 
+def test_signers_of_one_token_do_not_end_each_other_and_threads_may_share_it() -> None:
+    first, second = open_token(URI), open_token(URI.replace("voiceman", "twice;id=%02"))
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda number: (first, second)[number % 2].sign(b"%d" % number), range(40)))
+    assert len(set(made)) == 40
+    first.close()  # logs all sessions out
+    second.sign(b"still there")
+    second.close()
+
+
 def test_one_of_two_keys_of_a_name_is_found_by_its_id() -> None:
     by_id = [open_token(URI.replace("voiceman", f"twice;id=%0{number}")) for number in (2, 3)]
     assert by_id[0].keyid != by_id[1].keyid
+    for signer in by_id:
+        signer.close()
 
 
 @pytest.mark.parametrize(
@@ -103,6 +124,10 @@ def test_one_of_two_keys_of_a_name_is_found_by_its_id() -> None:
         (URI.replace("libsofthsm2", "nothing"), "can't be loaded"),
         (URI.split("?", maxsplit=1)[0], "names no module-path"),
         (URI + "&pin-value=94021735", "must hold no PIN"),
+        (URI + "&PIN-value=94021735", "must hold no PIN"),
+        (URI.replace("?", ";pin-value=94021735?"), "must hold no PIN"),
+        (URI + "&module-name=x", "must read pkcs11:token=LABEL"),
+        (URI.replace("voiceman", "mixed"), "not of one pair"),
         ("/secure/signing.pem", "must read pkcs11:token=LABEL"),
         ("pkcs11:token=lab?module-path=/x.so", "must read pkcs11:token=LABEL"),
     ],
