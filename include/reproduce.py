@@ -100,13 +100,17 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
         raise DocumentError(f"{source} is neither a bundle nor a folder of results ({error}).") from error
 
 
-def read_recorded(source: Path, keys: Path | None = None, recording: str | None = None) -> Recorded:
+def read_recorded(
+    source: Path, keys: Path | None = None, recording: str | None = None, audio: Path | None = None
+) -> Recorded:
     """Read what was attested, signatures first.
 
     Args:
         source: a bundle, or a folder (`./voiceman fetch`).
-        keys: directory of trusted public keys; else those in the source, else the configured ones.
+        keys: directory of trusted public keys; else those in the source, else the configured ones, else the local
+            stack's.
         recording: its ``file_id``, when the source holds several.
+        audio: else the one of several that this file is, by its SHA-256.
 
     Raises:
         DocumentError: there is no attestation, several recordings, or a document is missing.
@@ -125,6 +129,12 @@ def read_recorded(source: Path, keys: Path | None = None, recording: str | None 
                 found.setdefault(predicate["recording"], {})[predicate["stage"]] = {**predicate, "outputs": digests}
     if not found:
         raise DocumentError(f"{source} holds no attestation; give a bundle, or a folder made by ./voiceman fetch.")
+    if recording is None and len(found) > 1 and audio is not None:
+        digest = stt.file_sha256(audio)
+        same = [
+            key for key, one in found.items() if one.get("transcribe", {}).get("inputs", {}).get("recording") == digest
+        ]
+        recording = same[0] if len(same) == 1 else None
     if recording is None and len(found) > 1:
         raise DocumentError(f"{source} holds {len(found)} recordings ({', '.join(sorted(found)[:5])} …); name one.")
     file_id = recording or next(iter(found))
@@ -151,12 +161,20 @@ def read_recorded(source: Path, keys: Path | None = None, recording: str | None 
 def _keys(files: dict[str, bytes], folder: Path | None) -> dict[str, evidence.PublicKey]:
     register = [name for name in files if name.endswith("keys/keys.json") or name == "keys/keys.json"]
     if folder is not None or not register:
-        return evidence.read_keys(folder or get_settings().public_keys)
+        return evidence.read_keys(folder or _configured())
     with tempfile.TemporaryDirectory() as place:
         for name, data in files.items():
             if "keys/" in name and name.endswith((".pem", "/keys.json")):
                 (Path(place) / Path(name).name).write_bytes(data)
         return evidence.read_keys(Path(place))
+
+
+def _configured() -> Path:
+    """The lab's public keys; the local stack's where nothing is configured."""
+    settings = get_settings()
+    if settings.signing_key or settings.keys_dir is not None:
+        return settings.public_keys
+    return settings.home / "keys" / "public"
 
 
 def overrides(recorded: Recorded) -> dict[str, str]:

@@ -25,8 +25,8 @@ from include.errors import (
 )
 from include.evidence import parse_intake
 from include.manifest import Redo, State, check_file_name, check_job_id, check_language, safe_name
+from include.pipeline import read_facts
 from include.pipeline.client import AirflowClient
-from include.pipeline.intake_facts import read_facts
 from include.settings import get_settings
 from include.storage import Store, layout, open_store
 from include.stt import file_sha256

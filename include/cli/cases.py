@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,17 @@ def case_report(
     named = dict.fromkeys(job for one in jobs for job in state.jobs_of(one) or [one])
     with err.status("Rendering"):
         files = case_report_of(open_store(), list(named), by=f"./voiceman case-report ({operator()})", stated=stated)
+    for old in to.glob("case_report.*.signed.pdf"):
+        if old.name not in files:
+            old.unlink()  # signed over a report that is replaced now
     _write(to, files)
+    for name, told in json.loads(files["case_report.signatures.json"]).items():
+        who = (
+            f"signed by {told['signer']}{' (DEMONSTRATION CERTIFICATE)' if told['demo'] else ''}"
+            if told["signed"]
+            else ""
+        )
+        err.print(f"{name}: {who or 'not signed: ' + told['reason']}", markup=False, highlight=False, soft_wrap=True)
 
 
 def report_of_files(analyses: list[Path], folder: Path, facts: Path | None) -> None:

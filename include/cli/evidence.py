@@ -210,7 +210,7 @@ def reproduce(
     """Transcribe and analyse a recording again as it was attested; say what of it differs."""
     from include import reproduce as again
 
-    recorded = again.read_recorded(source, keys, recording)
+    recorded = again.read_recorded(source, keys, recording, audio)
     set_settings(again.overrides(recorded))
     with err.status("Transcribing and analysing again"):
         found = again.reproduce(recorded, audio)

@@ -103,12 +103,14 @@ class IntakeFacts(RecordingFacts):
     def needs_release(self, names: Iterable[str]) -> list[str]:
         """Those recordings that are declared to be of others' conversations without a stated basis.
 
-        One that is not among ``names`` is among them, too: whoever misspelt its name meant some recording.
+        One of which that is said and which is not among ``names`` is among them, too, where there are any: whoever
+        misspelt its name meant some recording.
         """
         if self.legal_basis is not None:
             return []
         known = list(names)
-        facts = {name: self.of(name) for name in [*known, *self.unknown(known)]}
+        meant = [one for one in self.unknown(known) if self.recordings[one].conversation == "others"] if known else []
+        facts = {name: self.of(name) for name in [*known, *meant]}
         return [name for name, one in facts.items() if one.conversation == "others" and one.consent_or_warrant is None]
 
     def not_stated(self, names: Iterable[str]) -> list[str]:

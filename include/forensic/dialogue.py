@@ -170,19 +170,24 @@ def analyze_text_lines(lines: Iterable[str], *, told: Callable[[str], None] | No
         told: is given one sentence about the throughput when the lines are done.
     """
     begun = time.perf_counter()
-    done = characters = 0
+    done = characters = refused = 0
     for number, line in enumerate(lines, start=1):
         text = line.strip().removeprefix("\ufeff")
         if text:
-            yield _analyzed_line(number, text)
-            done += 1
-            characters += len(text)
+            answer, understood = _analyzed_line(number, text)
+            yield answer
+            done += understood
+            refused += not understood
+            characters += len(text) if understood else 0
     if told is not None:
         seconds = time.perf_counter() - begun
-        told(f"{done} dialogues, {characters} characters in {seconds:.1f} s: {done / max(seconds, 1e-9):.1f} a second")
+        also = f"; {refused} lines refused, see their errors" if refused else ""
+        rate = f"{done / max(seconds, 1e-9):.1f} a second"
+        told(f"{done} dialogues, {characters} characters in {seconds:.1f} s: {rate}{also}")
 
 
-def _analyzed_line(number: int, text: str) -> str:
+def _analyzed_line(number: int, text: str) -> tuple[str, bool]:
+    """The answer, and whether the line was understood."""
     try:
         if text.startswith("{"):
             dialogue = _Dialogue.model_validate_json(text)
@@ -192,10 +197,13 @@ def _analyzed_line(number: int, text: str) -> str:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the line"
-        return _error_line(f"Line {number}: {where}: {first['msg']}; give plain text or an object with turns.")
+        return _error_line(
+            f"Line {number}: {where}: {first['msg']}; give plain text, or "
+            '{"id": "1", "turns": [{"speaker": "A", "text": "…"}]}.'
+        ), False
     except LanguageError as error:
-        return _error_line(f"Line {number}: {error}")
-    return result.model_dump_json()
+        return _error_line(f"Line {number}: {error}"), False
+    return result.model_dump_json(), True
 
 
 def _error_line(message: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from include.pipeline.devices import held_slots, hold, register_host, slots
     from include.pipeline.failing import fail_recording
     from include.pipeline.housekeeping import keep_house
+    from include.pipeline.intake_facts import read_facts
     from include.pipeline.notifying import notify_end
     from include.pipeline.planner import batch_size, plan_batches, plan_run
     from include.pipeline.redo import Redoing
@@ -48,6 +49,7 @@ __all__ = [
     "notify_end",
     "plan_batches",
     "plan_run",
+    "read_facts",
     "reconcile",
     "record_scaling",
     "recording_bundle",
@@ -82,6 +84,7 @@ _HOME = {
     "notify_end": "notifying",
     "plan_batches": "planner",
     "plan_run": "planner",
+    "read_facts": "intake_facts",
     "reconcile": "closing",
     "record_scaling": "scaling",
     "recording_bundle": "bundling",

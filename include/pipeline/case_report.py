@@ -124,6 +124,7 @@ def case_report_of(
         MissingKeyError: a PDF certificate is configured and can't sign.
         StorageError, StateError: S3 or PostgreSQL can't be reached.
     """
+    certificate = evidence.load_pdf_certificate(get_settings())  # before the work: it may be wrong
     jobs = [job_recordings(one) for one in job_ids]
     documents = _documents(jobs)
     if stated is not None:
@@ -138,17 +139,16 @@ def case_report_of(
         raise EmptyJobError(f"No case report of {', '.join(job_ids)}: {reason}")
     facts = case_facts(jobs, members, by=by, documents=documents)
     files = {f"case_report.{name}": data for name, data in render_case(facts, course, case_report_languages()).items()}
-    files |= _signed(files)
+    files |= _signed(files, certificate)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     for job_id in job_ids:
         _note(job_id, digests, len(members), len(jobs), state.Actor("", 0, by))
     return files
 
 
-def _signed(files: dict[str, bytes]) -> dict[str, bytes]:
+def _signed(files: dict[str, bytes], certificate: evidence.PdfCertificate | None) -> dict[str, bytes]:
     """Signed copies of the PDFs, and what came of it, as in a recording's bundle."""
-    settings = get_settings()
-    certificate, authority = evidence.load_pdf_certificate(settings), evidence.time_stamp_authority(settings)
+    authority = evidence.time_stamp_authority(get_settings())
     made = {
         name: evidence.sign_pdf(data, certificate, authority) for name, data in files.items() if name.endswith(".pdf")
     }

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from include import cli, evidence, pipeline, reproduce, state, stt
+from include import cli, evidence, pipeline, reproduce, state, stt, submission
 from include.errors import (
     DigestMismatchError,
     DocumentError,
@@ -354,6 +354,20 @@ def held_job(store: Store, *names: str) -> Job:
     with pytest.raises(QuarantineError):
         pipeline.claim_job(store, job, run_of(job))
     return job
+
+
+def test_a_recording_of_others_under_a_misspelt_name_is_not_transcribed(store: Store) -> None:
+    job = new_job("en")
+    said = {"recordings": {"cal.m4a": {"conversation": "others"}}}
+    drop(store, job, {"call.m4a": QUIET, "intake.json": json.dumps(said).encode()})
+    with pytest.raises(QuarantineError, match=r"cal\.m4a"):
+        pipeline.claim_job(store, job, run_of(job))
+    assert "Held: cal.m4a" in str(submission._why_waiting(store, job.job_id))
+    sha256 = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    state.release_job(job.job_id, sha256, "박검사", "오타", Actor("", 0, "test"), names=["cal.m4a"])
+    pipeline.claim_job(store, job, run_of(job))
+    assert list(state.recordings_of(job.job_id)) == ["call"]
+    assert submission._why_waiting(store, job.job_id) is None
 
 
 def answered(job: Job, asked: dict[str, Any], option: str, who: str, at: str = "2026-11-27T10:00:00+00:00") -> Any:

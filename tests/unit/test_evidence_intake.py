@@ -1,6 +1,7 @@
 """Intake facts: nothing has to be stated, what is stated is kept, and one statement holds a job up."""
 
 import json
+import unicodedata
 
 import pytest
 
@@ -35,6 +36,25 @@ def test_others_conversation_without_a_basis_needs_a_person(basis: dict[str, str
     assert facts(conversation="others").needs_release(["a", "b"]) == ["a", "b"]
     assert facts(conversation="others", **basis).needs_release(["a"]) == []
     assert facts(conversation="own").needs_release(["a"]) == []
+
+
+def test_a_name_counts_however_its_hangul_is_written() -> None:
+    composed, apart = (unicodedata.normalize(form, "몰래 녹음.m4a") for form in ("NFC", "NFD"))
+    assert composed != apart
+    for stated, dropped in ((composed, apart), (apart, composed)):
+        said = facts(recordings={stated: {"conversation": "others", "evidence_number": "8"}})
+        assert said.needs_release([dropped, "다른.m4a"]) == [dropped]
+        assert said.of(dropped).evidence_number == "8"
+        assert said.unknown([dropped]) == []
+    with pytest.raises(IntakeFactsError, match="two of the recordings have the same name"):
+        facts(recordings={composed: {}, apart: {}})
+
+
+def test_a_misspelt_recording_of_others_holds_the_drop() -> None:
+    said = facts(recordings={"통화1.m4a": {"conversation": "others"}, "없음.m4a": {"evidence_number": "8"}})
+    assert said.unknown(["통화.m4a"]) == ["통화1.m4a", "없음.m4a"]
+    assert said.needs_release(["통화.m4a"]) == ["통화1.m4a"]
+    assert said.needs_release([]) == []  # nothing lies there that could be meant
 
 
 def test_one_recordings_own_facts_come_before_the_drops() -> None:
