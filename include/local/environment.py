@@ -36,6 +36,7 @@ _INHERITED = (
     "LD_LIBRARY_PATH",
     "LOGNAME",
     "PATH",
+    "SOFTHSM2_CONF",
     "TMPDIR",
     "TZ",
     "USER",
