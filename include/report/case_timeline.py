@@ -18,6 +18,8 @@ __all__ = ["TimeMark", "draw_timeline", "when"]
 
 _TOP, _HOURS, _LANE, _AXIS = 12.0, 168.0, 24.0, 20.0
 _RIGHT = 12.0
+_LABEL = 22.0
+"""Width of a number and the room around it."""
 _NAMED = 24
 """With more recordings than this the marks carry no numbers; the table has them."""
 
@@ -79,9 +81,13 @@ def draw_timeline(marks: Sequence[TimeMark], *, title: str, no_clock: str) -> Ma
         radius = min(2.2 + math.sqrt(one.duration_s / 60) * 0.55, 7.0)
         body.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" {look(one.severity)} fill-opacity="0.85"/>')
         place = (x + radius + 2, y + 3)
-        if len(ordered) <= _NAMED and place[0] < WIDTH - 22 and not _near(place, taken):
+        if place[0] >= WIDTH - _LABEL:  # no room to the right of the last marks: to their left
+            place = (x - radius - 2 - _LABEL, y + 3)
+        if len(ordered) <= _NAMED and not _near(place, taken):
             taken.append(place)
-            body.append(label(*place, one.number, anchor="start", size=7))
+            left = place[0] < x
+            body.append(label(place[0] + _LABEL if left else place[0], place[1], one.number,
+                              anchor="end" if left else "start", size=7))  # fmt: skip
     return drawing(bottom + _AXIS, title, body)
 
 
@@ -93,4 +99,4 @@ def _down(one: TimeMark, bottom: float) -> float:
 
 
 def _near(place: tuple[float, float], taken: Sequence[tuple[float, float]]) -> bool:
-    return any(abs(place[0] - x) < 22 and abs(place[1] - y) < 8 for x, y in taken)
+    return any(abs(place[0] - x) < _LABEL and abs(place[1] - y) < 8 for x, y in taken)

@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 import unicodedata
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,6 +26,7 @@ from include.report.case_facts import TimeSource
 from include.report.case_network import draw_network, network
 from include.report.case_render import case_attachments, case_html
 from include.report.case_svg import calendar
+from include.report.case_timeline import TimeMark, draw_timeline
 from include.report.case_view import build_case_view, sum_lines
 from include.report.facts import Language
 from include.report.strings import load_strings
@@ -230,3 +231,11 @@ def test_every_reason_of_a_passage_is_korean_in_the_korean_report() -> None:
 
 def test_a_change_of_the_case_report_makes_no_recordings_report_outdated() -> None:
     assert report_settings_digest() != case_report_digest()
+
+
+def test_the_last_mark_of_a_timeline_has_its_number_too() -> None:
+    days = [datetime(2026, 3, day, 9, tzinfo=UTC) for day in (2, 3)]
+    marks = [TimeMark(f"R00{number}", at, True, 60.0, 1) for number, at in enumerate(days, 1)]
+    drawn = str(draw_timeline(marks, title="t", no_clock="-"))
+    assert drawn.count("R001</text>") == drawn.count("R002</text>") == 1
+    assert re.search(r'text-anchor="end"[^>]*>R002</text>', drawn)
