@@ -181,6 +181,7 @@ def release(
     """Release what of a job is in quarantine: recordings of others' conversations without a stated basis."""
     use_stack()
     from include import state
+    from include.storage import layout, open_store
 
     if not by.strip() or not reason.strip():
         raise typer.BadParameter("name the person and the reason")
@@ -193,9 +194,11 @@ def release(
     state.release_job(job, held.sha256, by.strip(), reason.strip(), actor, names=held.names)
     for name in held.names:
         out.print(f"released: {name}", soft_wrap=True, markup=False, highlight=False)
+    # the watcher leaves what `submit` uploads alone for an hour: it would start the job with other options
+    waits = "." if open_store().exists(layout.incoming_key(job, "_HOLD")) else ", or wait."
     told = (
         f"intake.json: SHA-256 {held.sha256}. Released by {by.strip()}. Start the job again: ./voiceman submit "
-        f"--job {job} --redo failed, or wait."
+        f"--job {job} --redo failed{waits}"
     )
     out.print(told, soft_wrap=True, markup=False, highlight=False)
 

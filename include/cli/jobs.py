@@ -66,7 +66,9 @@ def drops() -> None:
     table = Table("drop", "unchanged for", "told Airflow", "waits for")
     for drop in known_drops():
         seen = drop.seen
-        waits = seen.problem or ("" if seen.quiet_s is not None else "an upload by ./voiceman submit")
+        waits = seen.problem or (
+            "" if seen.quiet_s is not None else "an upload by ./voiceman submit (an hour at most), or that job's start"
+        )
         if quarantined(seen.job_id) is not None:
             waits = f"a person's release: ./voiceman release {seen.job_id} --by NAME --reason TEXT"
         if drop.held:
