@@ -26,10 +26,13 @@ def case_report(
     """Make the report over a case's completed recordings from the store; the custody ledger says who made it."""
     use_stack()
     from include import state
+    from include.errors import InputError
     from include.evidence import parse_intake
     from include.pipeline import case_report_of
     from include.storage import open_store
 
+    if any(to.glob("case_report.*.signed.pdf")):
+        raise InputError(f"{to} holds a signed case report, which is never overwritten; name another folder.")
     stated = None
     if facts is not None:
         data = facts.read_bytes()
@@ -37,9 +40,6 @@ def case_report(
     named = dict.fromkeys(job for one in jobs for job in state.jobs_of(one) or [one])
     with err.status("Rendering"):
         files = case_report_of(open_store(), list(named), by=f"./voiceman case-report ({operator()})", stated=stated)
-    for old in to.glob("case_report.*.signed.pdf"):
-        if old.name not in files:
-            old.unlink()  # signed over a report that is replaced now
     _write(to, files)
     for name, told in json.loads(files["case_report.signatures.json"]).items():
         who = (

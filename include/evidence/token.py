@@ -119,8 +119,11 @@ def open_token(uri: str) -> TokenSigner:
     """The signer of a PKCS#11 URI; it has signed once when it is given back.
 
     Raises:
-        MissingKeyError: the URI, the library, the token, the PIN or the key is wrong or missing.
+        MissingKeyError: the URI, the library, the token, the PIN, the key or the directory of public keys is wrong or
+            missing.
     """
+    if get_settings().keys_dir is None:
+        raise MissingKeyError("With a token there is no directory beside the key; set VOICEMAN_KEYS_DIR.")
     with _TOKENS:
         try:
             with _session(uri) as session:

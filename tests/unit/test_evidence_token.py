@@ -59,8 +59,9 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def pin(monkeypatch: pytest.MonkeyPatch, token: None) -> Iterator[None]:
+def pin(monkeypatch: pytest.MonkeyPatch, token: None, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("VOICEMAN_PKCS11_PIN", PIN)
+    monkeypatch.setenv("VOICEMAN_KEYS_DIR", str(tmp_path / "public"))
     get_settings.cache_clear()
     yield
     monkeypatch.undo()
@@ -145,3 +146,10 @@ def test_a_wrong_pin_and_none(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(MissingKeyError, match=why) as told:
             open_token(URI)
         assert "00000000" not in str(told.value)
+
+
+def test_public_keys_need_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOICEMAN_KEYS_DIR")
+    get_settings.cache_clear()
+    with pytest.raises(MissingKeyError, match="VOICEMAN_KEYS_DIR"):
+        open_token(URI)
