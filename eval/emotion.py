@@ -13,6 +13,7 @@ import argparse
 import json
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,18 @@ def read(spec: str, folder: Path, nets: EmotionNets, cache: Path | None) -> list
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(pickle.dumps(data))
-    kept = [{group: item.vectors[group] for group in nets.groups} for item in data]
-    return [Utterance(i.path, i.speaker, i.label, i.text, v) for i, v in zip(data, kept, strict=True)]
+    return [
+        replace(
+            item,
+            vectors=_some(item.vectors, nets.groups),
+            parts={share: [_some(part, nets.groups) for part in found] for share, found in item.parts.items()},
+        )
+        for item in data
+    ]
+
+
+def _some(vectors: dict[str, Any], groups: Sequence[str]) -> dict[str, Any]:
+    return {group: vectors[group] for group in groups}
 
 
 def evaluate(

@@ -63,6 +63,8 @@ class ModelCard(_Model):
     """The summed scores are divided by it before the softmax; chosen on left-out speakers."""
     abstain_below: float
     """A label is given only where its probability reaches this."""
+    parts: int = 0
+    """How many parts of utterances it was trained on beside the whole ones."""
     accuracy: Accuracy
     accuracy_unseen_texts: Accuracy | None
     """The same with each text left out as well; None when the training data names no texts."""

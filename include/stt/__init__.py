@@ -5,6 +5,7 @@ from include.stt.audio import SAMPLE_RATE, Probe, probe
 from include.stt.cache import ByteStore, CacheCounts, CacheHit, CacheKey, TranscriptCache, of_this_file
 from include.stt.confirm import Confirmer, Span
 from include.stt.confirmation import Confirmation
+from include.stt.ct2_weights import encoder_module
 from include.stt.exports import KINDS as EXPORT_KINDS
 from include.stt.exports import export
 from include.stt.facts import engine_info
@@ -60,6 +61,7 @@ __all__ = [
     "TranscriptCache",
     "Word",
     "decode_again",
+    "encoder_module",
     "engine_info",
     "export",
     "fetch_model",

@@ -8,6 +8,8 @@ Torch is imported with this module.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -40,12 +42,18 @@ class WhisperEncoder(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Encode features (chunks, mels, frames) to (chunks, frames / 2, width)."""
+        for states in self.states(features):  # noqa: B007 - the last one
+            pass
+        normal: torch.Tensor = self.layer_norm(states)
+        return normal
+
+    def states(self, features: torch.Tensor) -> Iterator[torch.Tensor]:
+        """What each layer makes of the features, in their order: (chunks, frames / 2, width)."""
         states = functional.gelu(self.conv2(functional.gelu(self.conv1(features))))
         states = states.transpose(1, 2).contiguous() + self.positions[: states.shape[2]]
         for layer in self.layers:
             states = layer(states)
-        normal: torch.Tensor = self.layer_norm(states)
-        return normal
+            yield states
 
 
 class _Layer(nn.Module):

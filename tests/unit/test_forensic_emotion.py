@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from include.forensic.emotion_hf import ACCURACY_FILE, HubEmotion
 from include.forensic.emotion_model import EmotionModel, normalise
 from include.forensic.emotion_nets import EmotionNets, available_groups
 from include.forensic.emotion_own import OwnEmotion
-from include.forensic.emotion_train import Utterance, main, train
+from include.forensic.emotion_train import PARTS, Utterance, _cut, _shares, main, train
 from include.forensic.voice_features import features
 from include.forensic.voice_sounds import TurnSound
 from include.forensic.voice_turns import VoiceTurn
@@ -90,7 +91,65 @@ def test_too_little_data_is_refused(nets: EmotionNets) -> None:
         train(made_up(2), nets, trained_on="x", licence_note="x")
     with pytest.raises(ModelError, match="'whisper'"):
         EmotionNets(("functionals", "whisper"), NOWHERE)
-    assert "functionals" in available_groups(NOWHERE)
+
+
+def test_functionals_are_read_where_no_network_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert available_groups(NOWHERE) == ("voice",)
+    monkeypatch.setattr("include.forensic.emotion_nets._voice_weights", lambda: None)
+    assert available_groups(NOWHERE) == ("functionals",)
+
+
+def test_inner_layers_are_read_alike_each_time_and_follow_the_voice(models: Path) -> None:
+    import torch
+
+    torch.set_num_threads(2)
+    nets = EmotionNets(available_groups(models / "base"), models / "base", threads=1)
+    assert nets.groups == ("whisper", "voice")
+    assert "layers 2, 3, 4 of" in nets.digests["whisper"]
+    calm, loud = voice(120, 1.5, seed=1, level=0.05), voice(220, 1.5, seed=2, level=0.3)
+    first = nets.read(calm, RATE)
+    nets.read(loud, RATE)
+    again, other = nets.read(calm, RATE), nets.read(voice(220, 1.5, seed=3, level=0.3), RATE)
+    assert torch.get_num_threads() == 2
+    assert {name: vector.shape for name, vector in first.items()} == {"whisper": (1536,), "voice": (1024,)}
+    for name in nets.groups:
+        assert np.array_equal(first[name], again[name])
+        near = np.linalg.norm(nets.read(loud, RATE)[name] - other[name])
+        assert near < 0.7 * np.linalg.norm(first[name] - other[name])
+    assert nets.read(np.zeros(RATE, np.float32), RATE) is None
+
+
+def test_parts_of_utterances_are_trained_on_but_not_tested(nets: EmotionNets) -> None:
+    plain = made_up(texts=6)
+    random = np.random.default_rng(3)
+
+    def noisy(item: Utterance, scale: float) -> list[dict[str, np.ndarray]]:
+        return [{"functionals": item.vectors["functionals"] + scale * random.standard_normal(20)} for _ in range(3)]
+
+    more = [replace(item, parts={0.6: noisy(item, 0.5)}) for item in plain]
+    model = train(more, nets, trained_on="x", licence_note="x")
+    assert model.card.parts == 3 * len(plain)
+    assert len(model.parts["functionals"].support) == 4 * len(plain)
+    assert model.card.accuracy.utterances == len(plain)
+    meaningless = [replace(item, label=str(random.choice(LABELS)), parts={0.6: [item.vectors] * 3}) for item in plain]
+    told = train(meaningless, nets, trained_on="x", licence_note="x").card
+    assert told.accuracy_unseen_texts.uar < 0.6  # its own copies would give each utterance away
+
+
+def test_fewer_parts_where_they_would_not_fit() -> None:
+    assert _shares(100) == [0.6, 0.4]
+    assert _shares(1000) == [0.6]
+    assert _shares(3000) == []
+
+
+def test_parts_lie_in_what_is_spoken() -> None:
+    audio = np.zeros(4 * RATE, np.float32)
+    audio[RATE : 3 * RATE] = np.arange(2 * RATE) / (2 * RATE) + 0.5
+    for share, count in PARTS.items():
+        parts = list(_cut(audio, share))
+        assert [len(part) for part in parts] == [int(share * 2 * RATE)] * count
+        assert parts[0][0] == audio[RATE]
+        assert parts[-1][-1] == audio[3 * RATE - 1]
 
 
 def wave_file(path: Path, audio: np.ndarray) -> None:
@@ -112,7 +171,9 @@ def test_from_labelled_recordings_to_labelled_turns(tmp_path: Path, capsys: pyte
             rows.append(f"{who}{at}.wav\t{who}\t{label}")
     (tmp_path / "manifest.tsv").write_text("\n".join(rows) + "\n")
     main(["--data", str(tmp_path), "--out", str(tmp_path / "model"), "--groups", "functionals"])
-    assert json.loads(capsys.readouterr().out)["accuracy"]["uar"] == 1.0
+    card = json.loads(capsys.readouterr().out)
+    assert card["accuracy"]["uar"] == 1.0
+    assert card["parts"] == 12 * 7
     source = load_emotion(tmp_path / "model", NOWHERE)
     assert isinstance(source, OwnEmotion)
     sounds, audio = [], {}
