@@ -22,7 +22,7 @@ from include.stt.weights import weights_digests
 __all__ = ["engine_info"]
 
 _PACKAGES = ("whisperx", "faster-whisper", "ctranslate2", "torch", "pyannote-audio", "transformers")
-_CODE_VERSION = "8"
+_CODE_VERSION = "9"
 """Raised whenever this package changes what a transcript says."""
 
 

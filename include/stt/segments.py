@@ -59,12 +59,18 @@ def chunks_of(window: Window, heard: Heard, tokenizer: Any) -> tuple[list[Decode
             DecodedChunk(
                 window.channel, round(max(start, window.start), 3), round(min(stop, window.end), 3), text, made,
                 heard.avg_logprob, heard.no_speech_prob,
-                guards.flags_of(text, heard.avg_logprob, heard.no_speech_prob),
+                _flags(text, heard),
                 temperature=heard.temperature, compression_ratio=guards.compression_ratio(text),
                 language=window.language, tokens=text_tokens, decode_pass=window.decode_pass,
             )
         )  # fmt: skip
     return chunks, end
+
+
+def _flags(text: str, heard: Heard) -> list[str]:
+    """Those of the segment's text, and the window's loop: cut at its time stamps, each turn of it looks like speech."""
+    flags = guards.flags_of(text, heard.avg_logprob, heard.no_speech_prob)
+    return flags if "repetitive" in flags or "repetitive" not in heard.failed else ["repetitive", *flags]
 
 
 def _take(words: list[dict[str, Any]], tokens: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -55,12 +55,17 @@ def more_whole(one: Heard, other: Heard, speech: Sequence[Region], begin: int) -
 
 
 def better(one: Heard, other: Heard) -> Heard:
-    """Of two texts of the same window the one that passes more checks; among equals the likelier one.
+    """Of two texts of the same window one that is no loop; else the one that passes more checks, then the likelier one.
 
-    A likelier text that has a tenth less of it is no better one: leaving a passage out makes a text likelier.
+    A decoder is sure of its loops, so a loop's likelihood says nothing. A likelier text that has a tenth less of it is
+    no better one: leaving a passage out makes a text likelier.
     """
-    if len(other.failed) != len(one.failed):
-        return other if len(other.failed) < len(one.failed) else one
+    if _faults(other) != _faults(one):
+        return other if _faults(other) < _faults(one) else one
     if len(other.text) < _LEAST_SHARE * len(one.text) and "repetitive" not in one.failed:
         return one
     return other if other.avg_logprob > one.avg_logprob else one
+
+
+def _faults(heard: Heard) -> tuple[bool, int]:
+    return "repetitive" in heard.failed, len(heard.failed)

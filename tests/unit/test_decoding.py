@@ -199,3 +199,14 @@ def test_a_chain_goes_on_from_the_last_whole_segment(speech: SpeechModel) -> Non
     assert end == 120.0
     chunks, end = chunks_of(window, heard(begin, *first), tokenizer)
     assert ([one.text for one in chunks], end) == (["one two"], 120.0)
+
+
+def test_every_turn_of_a_windows_loop_is_flagged(speech: SpeechModel) -> None:
+    tokenizer = speech.tokenizer("en")
+    begin = tokenizer.timestamp_begin
+    turn = tokenizer.encode(" one two three")
+    tokens = [one for at in range(6) for one in (begin + 100 * at, *turn, begin + 100 * (at + 1))]
+    looped = Heard(tuple(tokens), "", -0.2, 0.0, 9.0, 1, 0.0, ("repetitive",))
+    chunks, _ = chunks_of(Window(0, 0, 0.0, 12.0, "en"), looped, tokenizer)
+    assert [one.text for one in chunks] == ["one two three"] * 6
+    assert all(one.flags == ["repetitive"] for one in chunks)

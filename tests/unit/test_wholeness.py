@@ -8,7 +8,7 @@ import torch
 from include.stt import guards, wholeness
 from include.stt.decoding import _lacking
 from include.stt.voices import Voices
-from include.stt.wholeness import left_out, more_whole
+from include.stt.wholeness import better, left_out, more_whole
 from include.stt.work import Heard
 
 BEGIN = 50_364
@@ -53,6 +53,15 @@ def test_not_one_that_the_guards_would_drop() -> None:
     assert more_whole(HALF, looped, SPEECH, BEGIN) is HALF
     unlikely = heard((" 처음부터끝까지다들린말다다", 0.0, 10.0), logprob=guards.LOG_PROB - 0.1)
     assert more_whole(HALF, unlikely, SPEECH, BEGIN) is HALF
+
+
+def test_a_loop_is_no_better_however_sure_the_decoder_is_of_it() -> None:
+    doubtful = heard((" 처음부터끝까지다들린말", 0.0, 5.0), logprob=-1.2, failed=("low_confidence",))
+    looped = heard((" 들린말" * 20, 0.0, 10.0), logprob=-0.1, failed=("repetitive",))
+    unsure = heard((" 들린말" * 20, 0.0, 10.0), logprob=-1.5, failed=("repetitive", "low_confidence"))
+    assert better(doubtful, looped) is better(looped, doubtful) is doubtful
+    assert better(unsure, looped) is better(looped, unsure) is looped
+    assert more_whole(doubtful, looped, SPEECH, BEGIN) is doubtful
 
 
 def test_what_is_taken_for_no_speech_is_not_heard_again() -> None:
