@@ -1,24 +1,19 @@
-"""Voice phishing on calls written to test with (``eval/data/vishing_calls*_ko.jsonl``): part ``written_calls``.
+"""Voice phishing on calls written to test with (``eval/data/vishing_calls4_ko.jsonl``): part ``written_calls``.
 
-192 Korean dialogues, 77 of phishing and 115 harmless ones that are near it (banks, police, courts, lenders, families
-who need money, warnings, victims who tell). Written for this project before anybody looked at what fails, by the same
-hand that wrote training examples afterwards, and kept out of the corpus (a test compares them). **They are no recorded
-calls**: what is reached here says how kinds of calls are told apart that were thought of, not what real callers say.
-A third has errors like a recogniser's and no punctuation, a sixth holds one speaker only, a sixth is one line.
-
-Two halves by the order of their ids: errors of ``dev`` were read while rules and examples were made, those of ``test``
-never.
-
-The second and third files are of other hands, which had seen neither the examples nor the other files (language
-models', told only what kinds there are; no recorded calls either). Which of their calls are wrong is not read: nearly
-each is of a kind of its own, so kinds are not printed. Half of the third file's harmless calls are everyday talk. The
-weighting of pieces by their rarity was chosen on the first two files.
+249 Korean dialogues by four writers, each of whom had seen neither the examples, nor the rules, nor the others' calls:
+49 phishing calls by a "linguist", told to let demands come late or indirectly, 50 by a "detective", told to write as
+the recordings go that victims hand in, 75 harmless ones by a "call centre" (banks, offices, victims who tell) and 75 of
+"everyday" talk. A third to a half has errors like a recogniser's and no punctuation, a tenth holds one speaker only, a
+tenth is one line. **The writers are language models of one make, these are no recorded calls**: what is reached here
+says how kinds of calls are told apart that were thought of, not what real callers say. Which calls are wrong is not
+read. Three earlier files of that kind are training examples now (``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``);
+a test keeps this one out of them (a fiftieth call by the linguist had a run of 35 syllables in common with one).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +25,9 @@ from include.forensic.learned import LanguageModel
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import Found, search
 
-__all__ = ["CALLS", "OTHER_HANDS", "calls", "evaluate"]
+__all__ = ["CALLS", "calls", "evaluate"]
 
-CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls_ko.jsonl"
-OTHER_HANDS = {
-    "other hand": CALLS.with_name("vishing_calls2_ko.jsonl"),
-    "third hand": CALLS.with_name("vishing_calls3_ko.jsonl"),
-}
+CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls4_ko.jsonl"
 
 
 def calls(path: Path = CALLS) -> list[dict[str, Any]]:
@@ -50,24 +41,56 @@ def calls(path: Path = CALLS) -> list[dict[str, Any]]:
 
 
 def evaluate(model: LanguageModel, limit: int | None = None) -> dict[str, Any]:
-    """Recall and false positives of each part, as ``analyze --text`` would answer; shares, with 95 % intervals.
+    """Recall and false positives, as ``analyze --text`` would answer; shares, with 95 % intervals.
 
     Args:
         model: the detector to ask beside the rules.
-        limit: at most so many calls of a part.
+        limit: at most so many calls of a writer.
     """
-    result: dict[str, Any] = {}
-    parts = {half: [call for call in calls() if call["half"] == half] for half in ("dev", "test")}
-    for half, everything in {**parts, **{name: calls(path) for name, path in OTHER_HANDS.items()}}.items():
-        chosen = everything[:limit]
-        found = [_searched(call, model) for call in chosen]
-        for kind, wanted in (("phishing", True), ("harmless", False)):
-            pairs = [(c, f) for c, f in zip(chosen, found, strict=True) if c["phishing"] is wanted]
-            result[f"{half}, {kind}"] = _shares([f for _, f in pairs])
-        if half in parts:
-            result[f"{half}, by kind"] = _by(chosen, found, "kind")
-        result[f"{half}, by form"] = _by(chosen, found, "form")
+    everything = calls()
+    writers = list(dict.fromkeys(call["writer"] for call in everything))
+    chosen = [call for name in writers for call in [one for one in everything if one["writer"] == name][:limit]]
+    found = [_searched(call, model) for call in chosen]
+    pairs = list(zip(chosen, found, strict=True))
+    result: dict[str, Any] = {
+        kind: _shares([f for call, f in pairs if call["phishing"] is wanted])
+        for kind, wanted in (("phishing", True), ("harmless", False))
+    }
+    result["curve"] = _curve([call["phishing"] for call in chosen], [_probability(item) for item in found])
+    keys: dict[str, Callable[[dict[str, Any]], str]] = {"by writer": _writer, "by form": form}
+    for name, key in keys.items():
+        result[name] = {
+            f"{value}, {kind}": f"{sum(flags)} of {len(flags)}"
+            for kind, wanted in (("phishing", True), ("harmless", False))
+            for value in sorted({key(call) for call in chosen})
+            if (flags := [_likely(f) or _named(f) for c, f in pairs if c["phishing"] is wanted and key(c) == value])
+        }
     return result
+
+
+def _writer(call: dict[str, Any]) -> str:
+    return str(call["writer"])
+
+
+def form(call: dict[str, Any]) -> str:
+    """``one line`` for a call that is one turn, ``one speaker`` where only one is heard, else ``talk``."""
+    if len(call["turns"]) == 1:
+        return "one line"
+    return "one speaker" if len({turn["speaker"] for turn in call["turns"]}) == 1 else "talk"
+
+
+def _curve(truth: Sequence[bool], likely: Sequence[float]) -> dict[str, float]:
+    """Area under the curve, and recall at the probability that a share of the harmless calls reaches."""
+    wanted, values = np.array(truth), np.array(likely)
+    found, other = values[wanted], np.sort(values[~wanted])[::-1]
+    if not len(found) or not len(other):
+        return {}
+    area = (found[:, None] > other).mean() + (found[:, None] == other).mean() / 2
+    recall = {
+        f"recall where {share:.1%} of the harmless are flagged": (found > other[int(share * len(other))]).mean()
+        for share in (0.01, 0.025, 0.05)
+    }
+    return {name: round(float(value), 4) for name, value in {"area": area, **recall}.items()}
 
 
 def _searched(call: dict[str, Any], model: LanguageModel) -> Found:
@@ -75,8 +98,12 @@ def _searched(call: dict[str, Any], model: LanguageModel) -> Found:
     return search(passages, ["ko"] * len(passages), load_taxonomy(), model)
 
 
+def _probability(found: Found) -> float:
+    return found.categories.get("VISHING", 0.0)
+
+
 def _likely(found: Found) -> bool:
-    return found.categories.get("VISHING", 0.0) >= 0.5
+    return _probability(found) >= 0.5
 
 
 def _named(found: Found) -> bool:
@@ -100,17 +127,3 @@ def _shares(found: Sequence[Found]) -> dict[str, Any]:
             if len(flags)
         },
     }
-
-
-def _by(chosen: Sequence[dict[str, Any]], found: Sequence[Found], key: str) -> dict[str, str]:
-    """Flagged of all, for each kind; harmless kinds are marked."""
-    names = sorted({(not call["phishing"], call[key]) for call in chosen})
-    result = {}
-    for harmless, name in names:
-        flags = [
-            _likely(f) or _named(f)
-            for c, f in zip(chosen, found, strict=True)
-            if c[key] == name and c["phishing"] is not harmless
-        ]
-        result[f"{'harmless: ' if harmless else ''}{name}"] = f"{sum(flags)} of {len(flags)}"
-    return result

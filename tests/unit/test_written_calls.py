@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from eval.written_calls import OTHER_HANDS, calls
+from eval.written_calls import _curve, calls, form
 from include.forensic.detect import Passage, examine
 from include.forensic.learned import own_examples
 from include.forensic.rulebook import load_taxonomy
 
-EVERYTHING = calls() + [call for path in OTHER_HANDS.values() for call in calls(path)]
+EVERYTHING = calls()
 
 RUN = 30
-"""Syllables in a row that nobody writes twice by chance. The longest run that a call shares with an example has 23
-(how to look a case up): the same hand wrote both."""
+"""Syllables in a row that nobody writes twice by chance (writers of one make do: a call with 35 in common with an
+example was taken out)."""
 
 
 def _runs(turns: list[str]) -> set[str]:
@@ -21,12 +21,22 @@ def _runs(turns: list[str]) -> set[str]:
     return {said[at : at + RUN] for at in range(len(said) - RUN + 1)}
 
 
-def test_there_are_enough_calls_of_each_kind_in_each_half() -> None:
-    counted = Counter((call["id"][0], call["half"], call["phishing"]) for call in EVERYTHING)
-    assert len(counted) == 8
-    assert min(counted.values()) >= 30
+def test_there_are_enough_calls_of_each_writer_and_form() -> None:
+    assert Counter((call["writer"], call["phishing"]) for call in EVERYTHING) == {
+        ("linguist", True): 49, ("detective", True): 50, ("call centre", False): 75, ("everyday", False): 75
+    }  # fmt: skip
+    forms = Counter((form(call), call["phishing"]) for call in EVERYTHING)
+    assert len(forms) == 6
+    assert min(forms.values()) >= 8
     assert len({call["id"] for call in EVERYTHING}) == len(EVERYTHING)
     assert all(turn.keys() == {"speaker", "text"} and turn["text"] for call in EVERYTHING for turn in call["turns"])
+
+
+def test_the_curve_counts_pairs() -> None:
+    found = _curve([True, True, False, False], [0.9, 0.4, 0.4, 0.1])
+    assert found["area"] == 0.875
+    assert found["recall where 1.0% of the harmless are flagged"] == 0.5
+    assert _curve([True], [0.9]) == {}
 
 
 def test_no_call_shares_a_run_of_words_with_the_examples_that_the_model_is_made_of() -> None:
