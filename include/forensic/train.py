@@ -72,7 +72,8 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
     products = kernel(numbered)
     scores = held_out(items, products, len(examples))
     slope, offset = calibrated(scores, labels, PRIOR, FAVOURED)
-    uncalibrated = fit(numbered, [item.label for item in items], [item.weight for item in items], products)
+    weights = [item.weight for item in items]
+    uncalibrated = fit(numbered, [item.label for item in items], weights, products, spend=True)
     classifier = replace(uncalibrated, slope=slope, offset=offset)
     probabilities = softmax(slope * scores + offset)
     card = Card(

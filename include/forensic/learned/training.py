@@ -228,18 +228,21 @@ def kernel(numbered: Numbers) -> NDArray[np.float32]:
     return products
 
 
-def solve(products: NDArray[np.float32], labels: Sequence[str], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def solve(
+    products: NDArray[np.float32], labels: Sequence[str], weights: NDArray[np.float64], *, spend: bool = False
+) -> NDArray[np.float64]:
     """Dual coefficients of weighted regularised least squares on class indicators, ``(windows, classes)``.
 
     Single precision: the regularisation keeps the matrix far from singular, and a small model takes half the time.
     Each class is weighted by the inverse root of its size, so that a group of 40 examples is not drowned by 1,500.
+    ``spend``: the products may be overwritten, they are gigabytes.
     """
     import torch
 
     target = np.array([CLASSES.index(label) for label in labels])
     sizes = np.bincount(target, minlength=len(CLASSES))
     balanced = weights * np.sqrt(len(target) / len(CLASSES) / np.maximum(1, sizes))[target]
-    regular = products.copy()
+    regular = products if spend else products.copy()
     regular[np.diag_indices_from(regular)] += (RIDGE / balanced).astype(np.float32)
     # torch's LAPACK: SciPy's OpenBLAS ended with a segmentation fault at 37,000 windows
     matrix = torch.from_numpy(regular).mT  # LAPACK's order of the same symmetric matrix: in place, no copy
@@ -254,6 +257,8 @@ def fit(
     weights: Sequence[float],
     products: NDArray[np.float32] | None = None,
     rare: NDArray[np.float32] | None = None,
+    *,
+    spend: bool = False,
 ) -> Classifier:
     """A classifier from windows with labels, not calibrated yet. Deterministic.
 
@@ -263,9 +268,11 @@ def fit(
         weights: how much each counts.
         products: their :func:`kernel`, where it is at hand.
         rare: the :func:`rarity` that ``products`` were made with, where they are a part of more windows'.
+        spend: ``products`` may be overwritten.
     """
     rare = rarity(numbered[1]) if rare is None else rare
-    dual = solve(kernel(numbered) if products is None else products, labels, np.asarray(weights))
+    made = kernel(numbered) if products is None else products
+    dual = solve(made, labels, np.asarray(weights), spend=spend or products is None)
     centre = numbered[0].mean(axis=0).astype(np.float64)
     weighed = ((numbered[0] - centre).T @ dual * DENSE_SCALE**2).reshape(DENSE, len(CLASSES))
     return Classifier(
@@ -287,7 +294,10 @@ def held_out(items: Sequence[Shown], products: NDArray[np.float32], count: int) 
         inside = np.flatnonzero(part != fold)
         asked = np.flatnonzero(part[:count] == fold)
         dual = solve(
-            products[np.ix_(inside, inside)], [items[index].label for index in inside.tolist()], weights[inside]
+            products[np.ix_(inside, inside)],
+            [items[index].label for index in inside.tolist()],
+            weights[inside],
+            spend=True,
         )
         scores[asked] = products[np.ix_(asked, inside)] @ dual
     return scores
