@@ -47,8 +47,8 @@ MOST_UTTERANCES = 6000
 
 PARTS = {0.6: 3, 0.4: 4}
 """Share of an utterance that a part has → how many such parts, spread evenly. Left out, the shortest first, where the
-model would hold more than :data:`MOST_UTTERANCES` stretches. With them 0.93 instead of 0.79 of other speakers' other
-texts were told (bench/README.md)."""
+model would hold more than :data:`MOST_UTTERANCES` stretches. With them other speakers' other
+texts were told 0.93 of the time instead of 0.74 (trials; bench/README.md)."""
 
 QUIET = 1e-3
 """Before the first and after the last tenth of a second that has this share of the highest power nobody speaks."""

@@ -49,7 +49,7 @@ calls lie higher above near harmless ones (area under the curve 0.973 to 0.982),
 trained on it rises (0.849 to 0.880, whole dialogues); a model of the project's examples alone loses one hundredth."""
 
 _ROWS = 1000
-"""Rows of the pieces' products at once."""
+"""Rows of the kernel that are made at once."""
 
 LONGEST = 16
 """Stretches of an example that are shown at once: the longest window."""
