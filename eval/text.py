@@ -10,7 +10,8 @@ nothing of the data. What is measured:
   trained on 80 % of its scenarios (and the project's examples), both tested on the other 20 %;
 - ``manip``: MentalManip, F1 of MANIPULATION with the same two kinds of models;
 - ``calls``: voice phishing by call, on held-out examples of the project;
-- ``written_calls``: the same with the shipped model, on calls written to test with (:mod:`eval.written_calls`).
+- ``written_calls``: the same with the shipped model, on calls written to test with (:mod:`eval.written_calls`);
+- ``written_dialogues``: the other groups, likewise (:mod:`eval.written_dialogues`).
 
 Intervals: percentile bootstrap over dialogues, 1,000 draws, 95 %.
 """
@@ -28,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from eval import written_calls
+from eval import written_calls, written_dialogues
 from eval.intervals import interval
 from include.forensic.detect import Passage, examine
 from include.forensic.learned import GROUPS, HARMLESS, LanguageModel, own_examples
@@ -42,7 +43,7 @@ from include.forensic.search import Found, search
 from include.forensic.train import FAVOURED, PRIOR
 
 FOUR = tuple(DKTC.values())
-PARTS = ("own", "benign", "hours", "dktc", "manip", "calls", "written_calls")
+PARTS = ("own", "benign", "hours", "dktc", "manip", "calls", "written_calls", "written_dialogues")
 CALL = 8
 """Turns of an example that counts as a call."""
 SYLLABLES_PER_S = 5.0
@@ -86,8 +87,8 @@ class Trained:
         self.items = make.shown(examples, make.folds(examples))
         self.labels = [item.label for item in self.items[: len(examples)]]
         self.numbered = make.numbers([item.turns for item in self.items])
-        self.products, self.rare = make.kernel(self.numbered), make.rarity(self.numbered[1])
-        held = make.held_out(self.items, self.products, len(examples))
+        self.rare = make.rarity(self.numbered[1])
+        held = make.held_out(self.items, self.numbered, len(examples))
         self.slope, self.offset = make.calibrated(held, self.labels, PRIOR, FAVOURED)
         self.held_out = softmax(self.slope * held + self.offset)
 
@@ -98,7 +99,6 @@ class Trained:
             (self.numbered[0][inside], [self.numbered[1][index] for index in inside]),
             [item.label for item in chosen],
             [item.weight for item in chosen],
-            self.products[np.ix_(inside, inside)],
             self.rare,
         )
         return LanguageModel(replace(plain, slope=self.slope, offset=self.offset), LanguageModel.load().card)
@@ -354,6 +354,7 @@ def evaluate(data: Path, parts: Sequence[str] = PARTS, limit: int | None = None)
         "manip": lambda: manip(text, limit),
         "calls": lambda: calls(limit),
         "written_calls": lambda: written_calls.evaluate(LanguageModel.load(), limit),
+        "written_dialogues": lambda: written_dialogues.evaluate(LanguageModel.load(), limit),
     }
     result: dict[str, Any] = {"model": LanguageModel.load().card.id}
     for name in parts:

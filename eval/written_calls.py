@@ -22,10 +22,11 @@ import numpy as np
 from eval.intervals import interval
 from include.forensic.detect import Passage
 from include.forensic.learned import LanguageModel
+from include.forensic.learned.features import is_korean
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import Found, search
 
-__all__ = ["CALLS", "calls", "evaluate"]
+__all__ = ["CALLS", "calls", "curve", "evaluate", "searched"]
 
 CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls4_ko.jsonl"
 
@@ -50,13 +51,13 @@ def evaluate(model: LanguageModel, limit: int | None = None) -> dict[str, Any]:
     everything = calls()
     writers = list(dict.fromkeys(call["writer"] for call in everything))
     chosen = [call for name in writers for call in [one for one in everything if one["writer"] == name][:limit]]
-    found = [_searched(call, model) for call in chosen]
+    found = [searched(call, model) for call in chosen]
     pairs = list(zip(chosen, found, strict=True))
     result: dict[str, Any] = {
         kind: _shares([f for call, f in pairs if call["phishing"] is wanted])
         for kind, wanted in (("phishing", True), ("harmless", False))
     }
-    result["curve"] = _curve([call["phishing"] for call in chosen], [_probability(item) for item in found])
+    result["curve"] = curve([call["phishing"] for call in chosen], [_probability(item) for item in found])
     keys: dict[str, Callable[[dict[str, Any]], str]] = {"by writer": _writer, "by form": form}
     for name, key in keys.items():
         result[name] = {
@@ -79,7 +80,7 @@ def form(call: dict[str, Any]) -> str:
     return "one speaker" if len({turn["speaker"] for turn in call["turns"]}) == 1 else "talk"
 
 
-def _curve(truth: Sequence[bool], likely: Sequence[float]) -> dict[str, float]:
+def curve(truth: Sequence[bool], likely: Sequence[float]) -> dict[str, float]:
     """Area under the curve, and recall at the probability that a share of the harmless calls reaches."""
     wanted, values = np.array(truth), np.array(likely)
     found, other = values[wanted], np.sort(values[~wanted])[::-1]
@@ -93,9 +94,11 @@ def _curve(truth: Sequence[bool], likely: Sequence[float]) -> dict[str, float]:
     return {name: round(float(value), 4) for name, value in {"area": area, **recall}.items()}
 
 
-def _searched(call: dict[str, Any], model: LanguageModel) -> Found:
+def searched(call: dict[str, Any], model: LanguageModel) -> Found:
+    """What ``analyze --text`` finds in a call."""
     passages = [Passage(turn["speaker"], turn["text"]) for turn in call["turns"]]
-    return search(passages, ["ko"] * len(passages), load_taxonomy(), model)
+    language = "ko" if is_korean(" ".join(passage.text for passage in passages)) else "en"
+    return search(passages, [language] * len(passages), load_taxonomy(), model)
 
 
 def _probability(found: Found) -> float:

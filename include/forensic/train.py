@@ -23,7 +23,7 @@ from include.forensic.learned.classifier import softmax
 from include.forensic.learned.corpus import GROUPS, HARMLESS, OWN, TAXONOMY, Example, own_examples
 from include.forensic.learned.labdata import lab_examples, lab_files
 from include.forensic.learned.modelfile import SHIPPED, Card, Source, write_model
-from include.forensic.learned.training import CLASSES, calibrated, fit, folds, held_out, kernel, numbers, shown
+from include.forensic.learned.training import CLASSES, calibrated, fit, folds, held_out, numbers, shown
 from include.forensic.vectors import encoder_version
 
 __all__ = ["FAVOURED", "PRIOR", "SIZES", "THRESHOLD_RATE", "main", "train"]
@@ -69,11 +69,10 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
     items = shown(examples, folds(examples))
     labels = [item.label for item in items[: len(examples)]]
     numbered = numbers([item.turns for item in items])
-    products = kernel(numbered)
-    scores = held_out(items, products, len(examples))
+    scores = held_out(items, numbered, len(examples))
     slope, offset = calibrated(scores, labels, PRIOR, FAVOURED)
     weights = [item.weight for item in items]
-    uncalibrated = fit(numbered, [item.label for item in items], weights, products, spend=True)
+    uncalibrated = fit(numbered, [item.label for item in items], weights)
     classifier = replace(uncalibrated, slope=slope, offset=offset)
     probabilities = softmax(slope * scores + offset)
     card = Card(

@@ -23,6 +23,7 @@ from include.forensic.learned import (
     own_examples,
     read_examples,
     read_model,
+    solver,
     training,
     unmet,
     weighed,
@@ -135,6 +136,23 @@ def test_folds_keep_a_scenario_together_and_strung_scenes_in_their_fold() -> Non
     for item in training.shown(examples, fold):
         assert all(item.fold in where[turn] for turn in item.turns)
         assert len(item.turns) <= training.LONGEST
+
+
+def test_weights_are_those_of_least_squares_solved_exactly() -> None:
+    draw = np.random.default_rng(3)
+    dense = draw.normal(size=(80, DENSE)).astype(np.float32)
+    buckets = [np.unique(draw.integers(0, BUCKETS, 30)) for _ in range(80)]
+    rare = solver.rarity(buckets)
+    rows = solver.design((dense, buckets), rare)
+    target, weights = np.eye(3, dtype=np.float32)[draw.integers(0, 3, 80)], draw.uniform(0.3, 2, 80)
+    target[:, 2] = 0
+    products = rows.dense @ rows.dense.T + (rows.sparse @ rows.sparse.T).toarray() + 1
+    exact = np.linalg.solve(products.astype(float) + np.diag(solver.RIDGE / weights), target)
+    found = solver.solve(rows, target, weights)
+    assert np.abs(found - exact).max() < 1e-5 * np.abs(exact).max()
+    assert np.abs(rows.scores(rows.weights(found)) - products @ exact).max() < 1e-4
+    with pytest.raises(ArithmeticError, match="2000 steps"):
+        solver.solve(rows, target * np.float32("nan"), weights)
 
 
 def test_a_small_training_set_is_learned_and_the_same_every_time() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from eval.written_calls import _curve, calls, form
+from eval.written_calls import calls, curve, form
 from include.forensic.detect import Passage, examine
 from include.forensic.learned import own_examples
 from include.forensic.rulebook import load_taxonomy
@@ -32,11 +32,11 @@ def test_there_are_enough_calls_of_each_writer_and_form() -> None:
     assert all(turn.keys() == {"speaker", "text"} and turn["text"] for call in EVERYTHING for turn in call["turns"])
 
 
-def test_the_curve_counts_pairs() -> None:
-    found = _curve([True, True, False, False], [0.9, 0.4, 0.4, 0.1])
+def test_thecurve_counts_pairs() -> None:
+    found = curve([True, True, False, False], [0.9, 0.4, 0.4, 0.1])
     assert found["area"] == 0.875
     assert found["recall where 1.0% of the harmless are flagged"] == 0.5
-    assert _curve([True], [0.9]) == {}
+    assert curve([True], [0.9]) == {}
 
 
 def test_no_call_shares_a_run_of_words_with_the_examples_that_the_model_is_made_of() -> None:

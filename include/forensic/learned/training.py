@@ -11,14 +11,14 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from include.forensic.learned.classifier import Classifier, softmax
 from include.forensic.learned.corpus import GROUPS, HARMLESS, Example
-from include.forensic.learned.features import BUCKETS, DENSE, Window, is_korean, pieces, plain, pooled, turn_pieces
+from include.forensic.learned.features import Window, is_korean, pieces, plain, pooled, turn_pieces
+from include.forensic.learned.solver import SPARSE_SCALE, Numbers, design, rarity, solve
 from include.forensic.learned.stretches import stretches
 from include.forensic.vectors import sentence_vectors
 
@@ -30,26 +30,14 @@ __all__ = [
     "fit",
     "folds",
     "held_out",
-    "kernel",
     "numbers",
     "rarity",
     "shown",
-    "solve",
 ]
 
 CLASSES = (*GROUPS, HARMLESS)
 
 FOLDS = 3
-
-RIDGE = 10.0
-DENSE_SCALE = 1.0
-SPARSE_SCALE = 4.0
-"""Regularisation, and how much the pieces weigh beside the vectors. With pieces at 4 instead of 2, held-out phishing
-calls lie higher above near harmless ones (area under the curve 0.973 to 0.982), and DKTC's macro-F1 with a model
-trained on it rises (0.849 to 0.880, whole dialogues); a model of the project's examples alone loses one hundredth."""
-
-_ROWS = 1000
-"""Rows of the kernel that are made at once."""
 
 LONGEST = 16
 """Stretches of an example that are shown at once: the longest window."""
@@ -77,9 +65,6 @@ class Shown:
 
 _OWN_BLOCK = re.compile(r"^((?:ko|en)\..+)\.\d+$")
 """Scenarios of the project's corpus: a name and the number of a block."""
-
-Numbers = tuple[NDArray[np.float32], list[NDArray[np.int64]]]
-"""Dense part and buckets of windows."""
 
 
 def folds(examples: Sequence[Example], count: int = FOLDS, seed: int = 7) -> list[int]:
@@ -194,71 +179,17 @@ def numbers(items: Sequence[Sequence[str]]) -> Numbers:
     return found, [pieces([buckets[turn] for turn in turns], Window(0, len(turns))) for turns in items]
 
 
-def rarity(buckets: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
-    """Weight of each bucket, shape ``(BUCKETS,)``: inverse document frequency, the logarithm of one over the share of
-    windows that hold it (Spärck Jones, Journal of Documentation 1972), scaled so that the pieces of the windows have a
-    mean square of one.
-
-    Endings and particles are in every call; without it they weigh as much as what a call is about.
-    """
-    there = np.concatenate(buckets)
-    weight = np.log((len(buckets) + 1) / (np.bincount(there, minlength=BUCKETS) + 1))
-    return np.asarray(weight / max(float(np.sqrt((weight[there] ** 2).mean())), 1e-6), dtype=np.float32)
-
-
-def _hashed(buckets: Sequence[NDArray[np.int64]], rare: NDArray[np.float32]) -> Any:
-    import scipy.sparse as sp
-
-    counts = [len(item) for item in buckets]
-    there = np.concatenate(buckets)
-    values = np.repeat([1 / np.sqrt(max(1, count)) for count in counts], counts) * rare[there]
-    rows = np.repeat(np.arange(len(buckets)), counts)
-    return sp.csr_matrix(((values * SPARSE_SCALE).astype(np.float32), (rows, there)), shape=(len(buckets), BUCKETS))
-
-
-def kernel(numbered: Numbers) -> NDArray[np.float32]:
-    """Inner products of all windows, with one for the intercept: ``(windows, windows)``."""
-    hashed = _hashed(numbered[1], rarity(numbered[1]))
-    vectors = (numbered[0] - numbered[0].mean(axis=0)) * np.float32(DENSE_SCALE)
-    products = np.empty((len(vectors), len(vectors)), dtype=np.float32)
-    for first in range(0, len(products), _ROWS):  # the whole as a sparse matrix would take twice as much again
-        rows = slice(first, first + _ROWS)
-        np.matmul(vectors[rows], vectors.T, out=products[rows])
-        products[rows] += (hashed[rows] @ hashed.T).toarray() + np.float32(1.0)
-    return products
-
-
-def solve(
-    products: NDArray[np.float32], labels: Sequence[str], weights: NDArray[np.float64], *, spend: bool = False
-) -> NDArray[np.float64]:
-    """Dual coefficients of weighted regularised least squares on class indicators, ``(windows, classes)``.
-
-    Single precision: the regularisation keeps the matrix far from singular, and a small model takes half the time.
-    Each class is weighted by the inverse root of its size, so that a group of 40 examples is not drowned by 1,500.
-    ``spend``: the products may be overwritten, they are gigabytes.
-    """
-    import torch
-
+def _targets(labels: Sequence[str], weights: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Class indicators, and the weights with each class's by the inverse root of its size, so that a group of 40
+    examples is not drowned by 1,500."""
     target = np.array([CLASSES.index(label) for label in labels])
     sizes = np.bincount(target, minlength=len(CLASSES))
     balanced = weights * np.sqrt(len(target) / len(CLASSES) / np.maximum(1, sizes))[target]
-    regular = products if spend else products.copy()
-    regular[np.diag_indices_from(regular)] += (RIDGE / balanced).astype(np.float32)
-    # torch's LAPACK: SciPy's OpenBLAS ended with a segmentation fault at 37,000 windows
-    matrix = torch.from_numpy(regular).mT  # LAPACK's order of the same symmetric matrix: in place, no copy
-    torch.linalg.cholesky(matrix, out=matrix)
-    indicator = torch.from_numpy(np.eye(len(CLASSES), dtype=np.float32)[target])
-    return np.asarray(torch.cholesky_solve(indicator, matrix).numpy(), dtype=np.float64)
+    return np.eye(len(CLASSES), dtype=np.float32)[target], balanced
 
 
 def fit(
-    numbered: Numbers,
-    labels: Sequence[str],
-    weights: Sequence[float],
-    products: NDArray[np.float32] | None = None,
-    rare: NDArray[np.float32] | None = None,
-    *,
-    spend: bool = False,
+    numbered: Numbers, labels: Sequence[str], weights: Sequence[float], rare: NDArray[np.float32] | None = None
 ) -> Classifier:
     """A classifier from windows with labels, not calibrated yet. Deterministic.
 
@@ -266,40 +197,41 @@ def fit(
         numbered: the windows' numbers.
         labels: a class for each.
         weights: how much each counts.
-        products: their :func:`kernel`, where it is at hand.
-        rare: the :func:`rarity` that ``products`` were made with, where they are a part of more windows'.
-        spend: ``products`` may be overwritten.
+        rare: :func:`rarity` of more windows, where these are a part of them.
+
+    Raises:
+        ArithmeticError: numbers that are not finite.
     """
     rare = rarity(numbered[1]) if rare is None else rare
-    made = kernel(numbered) if products is None else products
-    dual = solve(made, labels, np.asarray(weights), spend=spend or products is None)
+    rows = design(numbered, rare)
+    dense, sparse, intercept = rows.weights(solve(rows, *_targets(labels, np.asarray(weights))))
     centre = numbered[0].mean(axis=0).astype(np.float64)
-    weighed = ((numbered[0] - centre).T @ dual * DENSE_SCALE**2).reshape(DENSE, len(CLASSES))
     return Classifier(
         CLASSES,
-        weighed.astype(np.float32),
-        (np.asarray(_hashed(numbered[1], rare).T @ dual) * (SPARSE_SCALE * rare)[:, None]).astype(np.float32),
-        dual.sum(axis=0) - centre @ weighed,
+        dense,
+        sparse * (SPARSE_SCALE * rare)[:, None],
+        intercept - centre @ dense,
         1.0,
         np.zeros(len(CLASSES)),
     )
 
 
-def held_out(items: Sequence[Shown], products: NDArray[np.float32], count: int) -> NDArray[np.float64]:
-    """Uncalibrated scores of the first ``count`` items, each from a model that saw nothing of its fold."""
+def held_out(items: Sequence[Shown], numbered: Numbers, count: int) -> NDArray[np.float64]:
+    """Uncalibrated scores of the first ``count`` items, each from a model that saw nothing of its fold.
+
+    Raises:
+        ArithmeticError: numbers that are not finite.
+    """
     part = np.array([item.fold for item in items])
     weights = np.array([item.weight for item in items])
     scores = np.zeros((count, len(CLASSES)))
+    everything = design(numbered, rarity(numbered[1]))
     for fold in sorted(set(part.tolist())):
         inside = np.flatnonzero(part != fold)
         asked = np.flatnonzero(part[:count] == fold)
-        dual = solve(
-            products[np.ix_(inside, inside)],
-            [items[index].label for index in inside.tolist()],
-            weights[inside],
-            spend=True,
-        )
-        scores[asked] = products[np.ix_(asked, inside)] @ dual
+        rows = everything.rows(inside)
+        dual = solve(rows, *_targets([items[index].label for index in inside.tolist()], weights[inside]))
+        scores[asked] = everything.rows(asked).scores(rows.weights(dual))
     return scores
 
 

@@ -1,0 +1,93 @@
+"""The groups of categories on dialogues written to test with (``eval/data/dialogues_*.jsonl``): part
+``written_dialogues``.
+
+238 Korean dialogues by two writers who had seen neither the examples, nor the rules, nor each other's: an "inspector"
+(THREAT, EXTORTION, COERCION, DEBT, FRAUD, DEFAMATION, INSULT) and a "counsellor" (STALKING, CONTROL, MANIPULATION,
+OBSTRUCTION, WORKPLACE, HARASSMENT, SELF_HARM): nine harmful dialogues a group, of which a third is open, a third calm
+or indirect and a third late, and 112 harmless ones near them. 150 English ones by a third, likewise: five a group
+(VISHING, too) and 75 harmless ones. Two fifths have a recogniser's errors and no punctuation, a tenth holds one speaker
+only. **The writers are language models of one make, nothing is recorded**; nine a group are few: the intervals say so.
+Which dialogues are wrong is not read; a test keeps them out of the examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.intervals import interval
+from eval.written_calls import calls, curve, searched
+from include.forensic.learned import GROUPS, LanguageModel
+from include.forensic.search import Found
+
+__all__ = ["DIALOGUES", "evaluate", "measured"]
+
+DIALOGUES = {
+    language: Path(__file__).resolve().parent / "data" / f"dialogues_{language}.jsonl" for language in ("ko", "en")
+}
+
+
+def evaluate(model: LanguageModel, limit: int | None = None) -> dict[str, Any]:
+    """Of each language: :func:`measured`."""
+    return {language: measured(calls(path)[:limit], model) for language, path in DIALOGUES.items()}
+
+
+def measured(chosen: Sequence[dict[str, Any]], model: LanguageModel) -> dict[str, Any]:
+    """Recall a group and false positives, as ``analyze --text`` would answer; shares, with 95 % intervals.
+
+    A group counts as named where its probability is 0.5 or more, or a finding of it would be read: a rule's of severity
+    2 or more, or the model's.
+
+    Args:
+        chosen: dialogues as :func:`eval.written_calls.calls` reads them, with ``labels``.
+        model: the detector to ask beside the rules.
+    """
+    found = [searched(dialogue, model) for dialogue in chosen]
+    labels = [set(dialogue["labels"]) for dialogue in chosen]
+    named = [_named(item) for item in found]
+    harmful = [index for index, wanted in enumerate(labels) if wanted]
+    harmless = [index for index, wanted in enumerate(labels) if not wanted]
+    likely = [max(item.categories.values(), default=0.0) for item in found]
+    first = [dialogue["labels"][0] if dialogue["labels"] else "" for dialogue in chosen]
+    return {
+        "harmful": {
+            "dialogues": len(harmful),
+            "a group of its labels is named": _share([bool(named[i] & labels[i]) for i in harmful]),
+            "any group is named": _share([bool(named[i]) for i in harmful]),
+            "the most probable group is one of its labels": _share([_leading(found[i]) in labels[i] for i in harmful]),
+        },
+        "harmless": {
+            "dialogues": len(harmless),
+            "any group is named": _share([bool(named[i]) for i in harmless]),
+            "a finding": _share([bool(found[i].hits or found[i].by_model) for i in harmless]),
+        },
+        "curve of the highest probability": curve([bool(wanted) for wanted in labels], likely),
+        "groups": {
+            group: f"{sum(group in named[i] for i in own)} of {len(own)}, "
+            f"most probable {sum(_leading(found[i]) == group for i in own)}"
+            for group in GROUPS
+            if (own := [i for i in harmful if first[i] == group])
+        },
+        "named in harmless ones": {
+            group: count for group in GROUPS if (count := sum(group in named[i] for i in harmless))
+        },
+    }  # fmt: skip
+
+
+def _named(found: Found) -> set[str]:
+    likely = {group for group, probability in found.categories.items() if probability >= 0.5}
+    return likely | {hit.family for hit in found.hits if hit.severity > 1} | {item.group for item in found.by_model}
+
+
+def _leading(found: Found) -> str:
+    return max(found.categories, key=lambda group: found.categories[group], default="")
+
+
+def _share(flags: Sequence[bool]) -> list[float]:
+    seen = np.array(flags, dtype=float)
+    if not len(seen):
+        return []
+    return [round(float(seen.mean()), 3), *interval(lambda index: float(seen[index].mean()), len(seen))]
