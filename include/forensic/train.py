@@ -31,19 +31,21 @@ __all__ = ["FAVOURED", "PRIOR", "SIZES", "THRESHOLD_RATE", "main", "train"]
 SIZES = (1, 2, 4, 16)
 """Turns in a window: a sentence, an exchange, a passage, a scene."""
 
-PRIOR = 0.02
-"""The share of harmful windows that probabilities assume: a choice, written in the card."""
+PRIOR = 0.1
+"""The share of harmful windows that probabilities assume: a choice, written in the card. A laboratory is handed
+recordings because of what is said in them. With 0.02 a seventh of the harmful dialogues written to test with reached
+0.5, and with 0.1 half, for one harmless one in a hundred (bench/README.md)."""
 
 FAVOURED = {"VISHING": 0.05}
-"""Groups with a prior of their own. A phishing call is one from end to end, so its windows are no rare ones. With 0.1
-instead, 0.84 of calls of unknown kinds were found, but 0.04 of harmless ones and 0.12 of long harmless talk passed 0.5
-(bench/README.md)."""
+"""Groups with a prior of their own. Phishing has more examples than all others together, so that with 0.1 as well 0.04
+of harmless calls of unknown kinds and 0.12 of long harmless talk passed 0.5 (bench/README.md)."""
 
 THRESHOLD_RATE = 0.0005
 """Share of held-out harmless examples that may reach a finding's threshold: an hour of talk has about 900 turns, so
 this is about one false alarm in two hours before the rules are asked."""
 
-LOWEST_THRESHOLD = 0.5
+LOWEST_THRESHOLD = 0.85
+"""The least probability of a finding by the model alone (with a prior of 2 % this was 0.5: the same odds over it)."""
 
 
 def train(data: Path | None, out: Path, *, name: str) -> Card:

@@ -50,15 +50,16 @@ CONTEXT = "context"
 WEAK = 2
 """Up to this severity a match needs the model's agreement."""
 
-AGREEMENT = 0.1
-"""Probability of harm in a short window that agrees with a weak match (five times the prior). With the next constant,
-30 dialogues of 40 ordinary sentences keep 2 of 20 such matches, and DKTC some nine of ten."""
+AGREEMENT = 0.38
+"""Probability of harm in a short window that agrees with a weak match (with a prior of 2 % this was 0.1: the same odds
+over the prior's). With the next constant, 30 dialogues of 40 ordinary sentences kept 2 of 20 such matches, and DKTC
+some nine of ten."""
 
-SCENE_AGREEMENT = 0.03
-"""Probability of the dialogue's most probable group that agrees with a weak match."""
+SCENE_AGREEMENT = 0.14
+"""Probability of the dialogue's most probable group that agrees with a weak match (with a prior of 2 %: 0.03)."""
 
-CONTRARY = 0.001
-"""Below this probability of harm a severe match is set aside: the median of ordinary sentences is 0.0001."""
+CONTRARY = 0.005
+"""Below this probability of harm a severe match is set aside (with a prior of 2 %: 0.001)."""
 
 PLAIN = ("THREAT", "EXTORTION", "SELF_HARM")
 """Families whose severe matches no context holds back."""
@@ -66,7 +67,7 @@ PLAIN = ("THREAT", "EXTORTION", "SELF_HARM")
 WELFARE = "SELF_HARM"
 """Matches of this family, weak ones too, are findings without the model's agreement."""
 
-LEADING = 0.005
+LEADING = 0.027
 """From this probability on, the model's most probable group is raised together with a rule's."""
 
 PARAMETERS = [MODEL_SEVERITY, WEAK, AGREEMENT, SCENE_AGREEMENT, CONTRARY, PLAIN, WELFARE, LEADING]
@@ -87,7 +88,7 @@ def weighed(hits: Sequence[Hit], reading: Reading) -> tuple[list[Hit], list[SetA
         harm = reading.harm[hit.place.passage]
         if hit.category.startswith(WELFARE):
             agrees = True
-        elif hit.severity <= WEAK:
+        elif hit.severity <= WEAK or hit.related:
             agrees = harm >= AGREEMENT and scene >= SCENE_AGREEMENT
         else:
             agrees = harm >= CONTRARY or hit.category.startswith(PLAIN)
