@@ -18,6 +18,7 @@ LANGUAGES = ("ko", "en")
 """Languages that have rules."""
 
 _ENGLISH = re.compile(r"[a-z]+(?:['’][a-z]+)*|\d+(?:[.,]\d+)*|[.?!]+", re.IGNORECASE)
+# Recognisers leave apostrophes out; what would be another word without one (ill, were, its) is left as it is.
 _CONTRACTED = {
     "won't": ("will", "not"),
     "wont": ("will", "not"),
@@ -30,6 +31,26 @@ _CONTRACTED = {
     "im": ("i", "am"),
     "ive": ("i", "have"),
     "youre": ("you", "are"),
+    "youll": ("you", "will"),
+    "youve": ("you", "have"),
+    "theyre": ("they", "are"),
+    "theyll": ("they", "will"),
+    "theyve": ("they", "have"),
+    "weve": ("we", "have"),
+    "thats": ("that", "'s"),
+    "whats": ("what", "'s"),
+    "theres": ("there", "'s"),
+    "heres": ("here", "'s"),
+    "isnt": ("is", "not"),
+    "arent": ("are", "not"),
+    "wasnt": ("was", "not"),
+    "werent": ("were", "not"),
+    "havent": ("have", "not"),
+    "hasnt": ("has", "not"),
+    "hadnt": ("had", "not"),
+    "wouldnt": ("would", "not"),
+    "couldnt": ("could", "not"),
+    "shouldnt": ("should", "not"),
     "gonna": ("going", "to"),
     "gotta": ("got", "to"),
     "wanna": ("want", "to"),

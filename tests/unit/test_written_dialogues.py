@@ -12,8 +12,8 @@ from eval.written_calls import calls
 from eval.written_dialogues import DIALOGUES, measured
 from include.forensic.learned import GROUPS, LanguageModel, own_examples
 
-SYLLABLES, WORDS = 30, 10
-"""In a row: what nobody writes twice by chance."""
+SYLLABLES, WORDS = 30, 13
+"""In a row: what nobody writes twice by chance ("hang up and ring the number on the back of your card" is said so)."""
 
 
 def _runs(turns: Sequence[str], language: str) -> set[str]:
