@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from include.errors import DocumentError, ModelError
-from include.forensic.detect import Passage, detect
+from include.forensic.detect import Passage, Place, detect
 from include.forensic.learned import (
     CONTEXT,
     GROUPS,
@@ -299,6 +300,16 @@ def test_the_model_holds_back_weak_matches_and_never_a_plain_threat() -> None:
         found, held = weighed([*threat, *insult], reading)
         assert found == kept
         assert [item.filter for item in held] == [CONTEXT] * (2 - len(kept))
+
+
+def test_a_match_of_several_places_needs_the_model_whatever_its_severity() -> None:
+    said = [Passage("a", "각서에 도장 찍어"), Passage("b", "왜요"), Passage("a", "안 찍으면 오늘 여기서 못 나간다")]
+    hits = [replace(hit, related=(Place(0, 0, 2),), severity=4) for hit in detect(said, "ko", load_taxonomy())]
+    assert hits
+    found, held = weighed(hits, _sure([0.01, 0.0, 0.01]))
+    assert found == []
+    assert {item.filter for item in held} == {CONTEXT}
+    assert weighed(hits, _sure([0.9, 0.9, 0.9]))[0] == hits
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ Rules are precise where their words are plain, and find few; the model finds man
 prints rules alone, the model alone, and both:
 
 - a match of severity 1 or 2 (mocking, belittling, pressing: words that quarrels and jokes share, and what a filter
-  made ambiguous) is a finding only where the model, too, takes a window around it for possibly harmful
-  (:data:`AGREEMENT`) and the dialogue for possibly of some group (:data:`SCENE_AGREEMENT`); else it is set aside by the
-  filter :data:`CONTEXT`. A severe match stands unless the model is all but certain of the contrary
-  (:data:`CONTRARY`): such are sayings that no filter knows. Plain violence, extortion and self-harm (:data:`PLAIN`)
-  stand whatever the model says: what is said beside a threat must not hide it. A welfare flag (:data:`WELFARE`) never
-  needs the model: who says between other things that they would rather not live is heard too late when a model is
-  wrong. Nothing is dropped without being shown;
+  made ambiguous), or one put together from several places (each innocent by itself), is a finding only where the model,
+  too, takes a window around it for possibly harmful (:data:`AGREEMENT`) and the dialogue for possibly of some group
+  (:data:`SCENE_AGREEMENT`); else it is set aside by the filter :data:`CONTEXT`. A severe match of one place stands
+  unless the model is all but certain of the contrary (:data:`CONTRARY`): such are sayings that no filter knows. Plain
+  violence, extortion and self-harm (:data:`PLAIN`) in one place stand whatever the model says: what is said beside a
+  threat must not hide it. A welfare flag (:data:`WELFARE`) never needs the model: who says between other things that
+  they would rather not live is heard too late when a model is wrong. Nothing is dropped without being shown;
 - a group's probability is the model's; where a rule of the group made a finding of severity 2 or more it is raised to
   the upper half of the scale (``0.5 + p / 2``). The model's most probable group is raised with it, if the model is sure
   enough of it (:data:`LEADING`): the rule says that there is something, and the model is better at saying what
