@@ -7,7 +7,8 @@ OBSTRUCTION, WORKPLACE, HARASSMENT, SELF_HARM): nine harmful dialogues a group, 
 or indirect and a third late, and 112 harmless ones near them. 150 English ones by a third, likewise: five a group
 (VISHING, too) and 75 harmless ones. Two fifths have a recogniser's errors and no punctuation, a tenth holds one speaker
 only. **The writers are language models of one make, nothing is recorded**; nine a group are few: the intervals say so.
-Which dialogues are wrong is not read; a test keeps them out of the examples.
+Which dialogues are wrong is not read, but their counts took part in choosing the prior and what the model must agree
+with (bench/README.md); a test keeps them out of the examples.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ class DocumentError(InputError):
 
 
 class ModelError(VoiceManError):
-    """Model weights are missing, or are not the bytes they should be."""
+    """Model weights are missing, are not the bytes they should be, or training did not find them."""
 
     code = "model"
 

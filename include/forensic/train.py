@@ -33,8 +33,8 @@ SIZES = (1, 2, 4, 16)
 
 PRIOR = 0.1
 """The share of harmful windows that probabilities assume: a choice, written in the card. A laboratory is handed
-recordings because of what is said in them. With 0.02 a seventh of the harmful dialogues written to test with reached
-0.5, and with 0.1 half, for one harmless one in a hundred (bench/README.md)."""
+recordings because of what is said in them. With 0.02 a fifth of the Korean harmful dialogues written to test with
+reached 0.5, and with 0.1 half, for two of 112 harmless ones (bench/README.md)."""
 
 FAVOURED = {"VISHING": 0.05}
 """Groups with a prior of their own. Phishing has more examples than all others together, so that with 0.1 as well 0.04

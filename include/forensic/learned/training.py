@@ -200,7 +200,7 @@ def fit(
         rare: :func:`rarity` of more windows, where these are a part of them.
 
     Raises:
-        ArithmeticError: numbers that are not finite.
+        ModelError: numbers that are not finite.
     """
     rare = rarity(numbered[1]) if rare is None else rare
     rows = design(numbered, rare)
@@ -220,7 +220,7 @@ def held_out(items: Sequence[Shown], numbered: Numbers, count: int) -> NDArray[n
     """Uncalibrated scores of the first ``count`` items, each from a model that saw nothing of its fold.
 
     Raises:
-        ArithmeticError: numbers that are not finite.
+        ModelError: numbers that are not finite.
     """
     part = np.array([item.fold for item in items])
     weights = np.array([item.weight for item in items])
