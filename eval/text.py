@@ -11,7 +11,8 @@ nothing of the data. What is measured:
 - ``manip``: MentalManip, F1 of MANIPULATION with the same two kinds of models;
 - ``calls``: voice phishing by call, on held-out examples of the project;
 - ``written_calls``: the same with the shipped model, on calls written to test with (:mod:`eval.written_calls`);
-- ``written_dialogues``: the other groups, likewise (:mod:`eval.written_dialogues`).
+- ``written_dialogues``: the other groups, likewise (:mod:`eval.written_dialogues`);
+- ``misheard``: both again, with errors like a recogniser's in them (:mod:`eval.misheard`).
 
 Intervals: percentile bootstrap over dialogues, 1,000 draws, 95 %.
 """
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from eval import written_calls, written_dialogues
+from eval import misheard, written_calls, written_dialogues
 from eval.intervals import interval
 from include.forensic.detect import Passage, examine
 from include.forensic.learned import GROUPS, HARMLESS, LanguageModel, own_examples
@@ -37,13 +38,13 @@ from include.forensic.learned import training as make
 from include.forensic.learned.classifier import softmax
 from include.forensic.learned.corpus import Example
 from include.forensic.learned.features import is_korean
-from include.forensic.learned.labdata import DKTC, lab_examples
+from include.forensic.learned.labdata import DKTC, beside, lab_examples
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import Found, search
 from include.forensic.train import FAVOURED, PRIOR
 
 FOUR = tuple(DKTC.values())
-PARTS = ("own", "benign", "hours", "dktc", "manip", "calls", "written_calls", "written_dialogues")
+PARTS = ("own", "benign", "hours", "dktc", "manip", "calls", "written_calls", "written_dialogues", "misheard")
 CALL = 8
 """Turns of an example that counts as a call."""
 SYLLABLES_PER_S = 5.0
@@ -229,7 +230,7 @@ def dktc(data: Path, limit: int | None) -> dict[str, Any]:
     true = [example.labels[0] for example in test]
     dialogues = [example.turns for example in test]
     result: dict[str, Any] = {}
-    models = {"shipped": LanguageModel.load(), "trained": Trained([*own_examples(), *seen]).model()}
+    models = {"shipped": LanguageModel.load(), "trained": Trained([*beside(own_examples(), seen), *seen]).model()}
     for name, model in models.items():
         ways = three_ways(model, dialogues)
         for way, found in ways.items():
@@ -244,7 +245,7 @@ def manip(data: Path, limit: int | None) -> dict[str, Any]:
     """MANIPULATION or not; the threshold of each model is the one best on the training part."""
     seen, test = split(lab_examples(data / "mentalmanip.tsv"))
     test, tuning = test[: limit or len(test)], seen[: limit or 300]
-    trained = Trained([*own_examples(), *seen])
+    trained = Trained([*beside(own_examples(), seen), *seen])
     count = len(own_examples())
     column = GROUPS.index("MANIPULATION")
     shipped = LanguageModel.load()
@@ -355,6 +356,7 @@ def evaluate(data: Path, parts: Sequence[str] = PARTS, limit: int | None = None)
         "calls": lambda: calls(limit),
         "written_calls": lambda: written_calls.evaluate(LanguageModel.load(), limit),
         "written_dialogues": lambda: written_dialogues.evaluate(LanguageModel.load(), limit),
+        "misheard": lambda: misheard.evaluate(data, LanguageModel.load(), limit),
     }
     result: dict[str, Any] = {"model": LanguageModel.load().card.id}
     for name in parts:

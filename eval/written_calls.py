@@ -26,7 +26,7 @@ from include.forensic.learned.features import is_korean
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import Found, search
 
-__all__ = ["CALLS", "calls", "curve", "evaluate", "searched"]
+__all__ = ["CALLS", "calls", "curve", "evaluate", "measured", "searched"]
 
 CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls4_ko.jsonl"
 
@@ -51,6 +51,11 @@ def evaluate(model: LanguageModel, limit: int | None = None) -> dict[str, Any]:
     everything = calls()
     writers = list(dict.fromkeys(call["writer"] for call in everything))
     chosen = [call for name in writers for call in [one for one in everything if one["writer"] == name][:limit]]
+    return measured(chosen, model)
+
+
+def measured(chosen: Sequence[dict[str, Any]], model: LanguageModel) -> dict[str, Any]:
+    """:func:`evaluate` on calls at hand."""
     found = [searched(call, model) for call in chosen]
     pairs = list(zip(chosen, found, strict=True))
     result: dict[str, Any] = {

@@ -1,14 +1,15 @@
-"""The groups of categories on dialogues written to test with (``eval/data/dialogues_*.jsonl``): part
+"""The groups of categories on dialogues written to test with (``eval/data/dialogues2_*.jsonl``): part
 ``written_dialogues``.
 
-238 Korean dialogues by two writers who had seen neither the examples, nor the rules, nor each other's: an "inspector"
-(THREAT, EXTORTION, COERCION, DEBT, FRAUD, DEFAMATION, INSULT) and a "counsellor" (STALKING, CONTROL, MANIPULATION,
-OBSTRUCTION, WORKPLACE, HARASSMENT, SELF_HARM): nine harmful dialogues a group, of which a third is open, a third calm
-or indirect and a third late, and 112 harmless ones near them. 150 English ones by a third, likewise: five a group
-(VISHING, too) and 75 harmless ones. Two fifths have a recogniser's errors and no punctuation, a tenth holds one speaker
-only. **The writers are language models of one make, nothing is recorded**; nine a group are few: the intervals say so.
-Which dialogues are wrong is not read, but their counts took part in choosing the prior and what the model must agree
-with (bench/README.md); a test keeps them out of the examples.
+234 Korean dialogues by two writers who had seen neither the examples, nor the rules, nor each other's: a
+"stenographer" (six harmful dialogues a group and 80 harmless ones near them) and a "lawyer" (two a group and 34
+harmless ones, each of 25 to 41 turns, as real calls are: what matters is a part of the talk). 170 English ones by a
+"sergeant", likewise: six a group and 80 harmless ones. A third of the harmful ones is open, a third calm or indirect, a
+third late. Two fifths have a recogniser's errors and no punctuation, a tenth holds one speaker only. **The writers are
+language models of one make, nothing is recorded**; eight a group are few: the intervals say so. Which dialogues are
+wrong is not read, but their counts took part in choosing from which probability on the model makes a finding
+(bench/README.md); a test keeps them out of the examples. Two earlier files of that kind are examples now
+(``include/forensic/corpus/ko.dialogues21.tsv``, ``en.dialogues8.tsv``).
 """
 
 from __future__ import annotations
@@ -27,13 +28,20 @@ from include.forensic.search import Found
 __all__ = ["DIALOGUES", "evaluate", "measured"]
 
 DIALOGUES = {
-    language: Path(__file__).resolve().parent / "data" / f"dialogues_{language}.jsonl" for language in ("ko", "en")
+    language: Path(__file__).resolve().parent / "data" / f"dialogues2_{language}.jsonl" for language in ("ko", "en")
 }
 
 
 def evaluate(model: LanguageModel, limit: int | None = None) -> dict[str, Any]:
-    """Of each language: :func:`measured`."""
-    return {language: measured(calls(path)[:limit], model) for language, path in DIALOGUES.items()}
+    """Of each language, and of each writer: :func:`measured`."""
+    result: dict[str, Any] = {}
+    for language, path in DIALOGUES.items():
+        everything = calls(path)[:limit]
+        result[language] = measured(everything, model)
+        for writer in sorted({dialogue["writer"] for dialogue in everything}):
+            own = [dialogue for dialogue in everything if dialogue["writer"] == writer]
+            result[f"{language}, {writer}"] = measured(own, model)
+    return result
 
 
 def measured(chosen: Sequence[dict[str, Any]], model: LanguageModel) -> dict[str, Any]:
@@ -57,6 +65,7 @@ def measured(chosen: Sequence[dict[str, Any]], model: LanguageModel) -> dict[str
         "harmful": {
             "dialogues": len(harmful),
             "a group of its labels is named": _share([bool(named[i] & labels[i]) for i in harmful]),
+            "a finding of a group of its labels": _share([bool(_located(found[i]) & labels[i]) for i in harmful]),
             "any group is named": _share([bool(named[i]) for i in harmful]),
             "the most probable group is one of its labels": _share([_leading(found[i]) in labels[i] for i in harmful]),
         },
@@ -79,8 +88,12 @@ def measured(chosen: Sequence[dict[str, Any]], model: LanguageModel) -> dict[str
 
 
 def _named(found: Found) -> set[str]:
-    likely = {group for group, probability in found.categories.items() if probability >= 0.5}
-    return likely | {hit.family for hit in found.hits if hit.severity > 1} | {item.group for item in found.by_model}
+    return _located(found) | {group for group, probability in found.categories.items() if probability >= 0.5}
+
+
+def _located(found: Found) -> set[str]:
+    """Groups with a finding that would be read."""
+    return {hit.family for hit in found.hits if hit.severity > 1} | {item.group for item in found.by_model}
 
 
 def _leading(found: Found) -> str:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from include.errors import VoiceManError
 from include.forensic.learned import features
 from include.forensic.learned.classifier import softmax
-from include.forensic.learned.corpus import GROUPS, HARMLESS, OWN, TAXONOMY, Example, own_examples
-from include.forensic.learned.labdata import lab_examples, lab_files
+from include.forensic.learned.corpus import GROUPS, HARMLESS, OWN, SILENT, TAXONOMY, Example, own_examples
+from include.forensic.learned.labdata import beside, lab_examples, lab_files
 from include.forensic.learned.modelfile import SHIPPED, Card, Source, write_model
 from include.forensic.learned.training import CLASSES, calibrated, fit, folds, held_out, numbers, shown
 from include.forensic.vectors import encoder_version
@@ -40,12 +40,12 @@ FAVOURED = {"VISHING": 0.05}
 """Groups with a prior of their own. Phishing has more examples than all others together, so that with 0.1 as well 0.04
 of harmless calls of unknown kinds and 0.12 of long harmless talk passed 0.5 (bench/README.md)."""
 
-THRESHOLD_RATE = 0.0005
-"""Share of held-out harmless examples that may reach a finding's threshold: an hour of talk has about 900 turns, so
-this is about one false alarm in two hours before the rules are asked."""
+THRESHOLD_RATE = 0.005
+"""Share of held-out harmless examples that may reach a group's threshold. They are hard negatives, written to be near
+the groups; of 100 dialogues of 40 ordinary sentences (1.9 hours) none reaches 0.6 (bench/README.md)."""
 
-LOWEST_THRESHOLD = 0.85
-"""The least probability of a finding by the model alone (with a prior of 2 % this was 0.5: the same odds over it)."""
+LOWEST_THRESHOLD = 0.6
+"""The least probability of a finding by the model alone."""
 
 
 def train(data: Path | None, out: Path, *, name: str) -> Card:
@@ -59,9 +59,10 @@ def train(data: Path | None, out: Path, *, name: str) -> Card:
     Raises:
         DocumentError: unreadable examples.
     """
-    sources = [(OWN, own_examples(), "Apache-2.0, written for this project")]
-    if data is not None:
-        sources += [(path, lab_examples(path), "the laboratory's own data") for path in lab_files(data)]
+    lab = {} if data is None else {path: lab_examples(path) for path in lab_files(data)}
+    own = beside(own_examples(), [example for found in lab.values() for example in found])
+    sources = [(OWN, own, "Apache-2.0, written for this project")]
+    sources += [(path, found, "the laboratory's own data") for path, found in lab.items()]
     return train_examples(sources, out, name=name)
 
 
@@ -86,7 +87,7 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
         sizes=list(SIZES),
         prior=PRIOR,
         favoured=FAVOURED,
-        thresholds=_thresholds(probabilities, labels),
+        thresholds=_thresholds(probabilities, examples),
         trained_on=[_source(path, found, licence) for path, found, licence in sources],
         measured=_measured(probabilities, labels),
         arrays_sha256="",
@@ -94,18 +95,18 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
     return write_model(out, classifier, card)
 
 
-def _thresholds(probabilities: NDArray[np.float64], labels: list[str]) -> dict[str, float]:
-    """For each group the probability that only :data:`THRESHOLD_RATE` of the harmless examples reach in any group.
+def _thresholds(probabilities: NDArray[np.float64], examples: Sequence[Example]) -> dict[str, float]:
+    """For each group the probability that only :data:`THRESHOLD_RATE` of the harmless examples reach.
 
-    A quantile beyond the sample (fewer than 1 / rate harmless examples) is the highest seen. Those examples are mostly
-    hard negatives; ordinary talk reaches much less (``bench/README.md``).
+    The hard negatives of the rules are not counted: they differ from what a rule finds in one ending or one word
+    ("모기 다 죽여 버릴 거야"), and where a rule matches, be it that a filter sets the match aside, the model makes no
+    finding of its own (:func:`include.forensic.learned.combine.unmet`).
     """
-    harmless = probabilities[[label == HARMLESS for label in labels]][:, :-1]
+    counted = [not example.labels and not example.scenario.endswith(SILENT) for example in examples]
     found = {}
     for column, group in enumerate(GROUPS):
-        highest = np.sort(harmless[:, column])[::-1]
-        allowed = int(THRESHOLD_RATE * len(highest) / 3)
-        edge = float(highest[allowed]) if len(highest) else LOWEST_THRESHOLD
+        highest = np.sort(probabilities[counted, column])[::-1]
+        edge = float(highest[int(THRESHOLD_RATE * len(highest))]) if len(highest) else LOWEST_THRESHOLD
         found[group] = round(max(LOWEST_THRESHOLD, edge), 4)
     return found
 

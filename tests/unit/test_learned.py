@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from include.errors import DocumentError, ModelError
+from include.forensic import train
 from include.forensic.detect import Passage, Place, detect
 from include.forensic.learned import (
     CONTEXT,
@@ -33,7 +34,7 @@ from include.forensic.learned import (
 from include.forensic.learned.classifier import Classifier
 from include.forensic.learned.corpus import Example
 from include.forensic.learned.features import BUCKETS, DENSE, is_korean, plain, turn_pieces, windows
-from include.forensic.learned.labdata import lab_examples, lab_files
+from include.forensic.learned.labdata import YIELDING, beside, lab_examples, lab_files
 from include.forensic.learned.stretches import STRETCH_CHARACTERS, stretches
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import search
@@ -78,6 +79,26 @@ def test_a_labs_files_are_recognised_by_their_columns(tmp_path: Path) -> None:
     assert lab_examples(files[0])[0].turns == ("하나 둘", "셋 넷")
     assert lab_examples(files[0])[1].labels == ("EXTORTION",)
     assert lab_examples(files[1])[0] == Example((), "manip.0", ("Hello there", "Hi"), True)
+
+
+def test_examples_of_a_group_that_a_lab_labels_yield_and_harmless_ones_do_not() -> None:
+    own = [Example(("THREAT",), "a", ("가",)), Example(("DEBT",), "b", ("나",)), Example((), "c", ("다",))]
+    lab = [Example(("THREAT",), "d", ("라",), whole=True), Example((), "e", ("마",), whole=True)]
+    assert [example.weight for example in beside(own, lab)] == [YIELDING, 1.0, 1.0]
+    assert beside(own, []) == own
+
+
+def test_an_examples_weight_is_that_of_everything_it_is_shown_by() -> None:
+    turns = tuple(f"{index} 번째로 한 말입니다" for index in range(24))
+    harmless = [Example((), f"c{index}", (f"안녕하세요 {index}",)) for index in range(6)]
+    heavy, light = Example(("DEBT",), "a", turns), Example(("DEBT",), "a", turns, weight=0.2)
+
+    def weights(example: Example) -> list[float]:
+        items = training.shown([example, example, *harmless], [0] * 8)
+        return [item.weight for item in items if item.label == "DEBT"]
+
+    assert len(weights(heavy)) > 8
+    assert weights(light) == pytest.approx([0.2 * weight for weight in weights(heavy)])
 
 
 def test_dialogues_that_share_a_long_turn_are_one_scenario(tmp_path: Path) -> None:
@@ -251,6 +272,20 @@ def test_a_pickle_in_a_model_is_not_opened(tmp_path: Path, model: LanguageModel)
     (tmp_path / "card.json").write_text(json.dumps(text))
     with pytest.raises(ModelError, match="does not hold the arrays"):
         read_model(tmp_path)
+
+
+def test_thresholds_leave_out_what_the_rules_were_tested_with() -> None:
+    harmless = [Example((), "ko.none.a.1", ("안녕하세요",))] * 400 + [
+        Example((), "X.KO.silent", ("모기를 죽일 거야",))
+    ] * 400
+    examples = [*harmless, Example(("THREAT",), "ko.b.1", ("죽일 거야",))]
+    probabilities = np.full((801, len(GROUPS) + 1), 0.1)
+    probabilities[:3, 0] = (0.9, 0.8, 0.7)
+    probabilities[400:800, 0] = 0.99
+    probabilities[800, :] = 1.0
+    found = train._thresholds(probabilities, examples)
+    assert found["THREAT"] == 0.7
+    assert found["DEBT"] == train.LOWEST_THRESHOLD
 
 
 def test_only_what_reaches_its_threshold_is_a_finding(model: LanguageModel) -> None:

@@ -25,12 +25,12 @@ def _runs(turns: Sequence[str], language: str) -> set[str]:
     return {" ".join(words[at : at + WORDS]) for at in range(len(words) - WORDS + 1)}
 
 
-@pytest.mark.parametrize(("language", "each", "harmless"), [("ko", 9, 112), ("en", 5, 75)])
+@pytest.mark.parametrize(("language", "each", "harmless"), [("ko", 8, 114), ("en", 6, 80)])
 def test_there_are_enough_dialogues_of_each_group(language: str, each: int, harmless: int) -> None:
     everything = calls(DIALOGUES[language])
     first = Counter(dialogue["labels"][0] if dialogue["labels"] else "" for dialogue in everything)
     assert first.pop("") == harmless
-    assert first == dict.fromkeys([group for group in GROUPS if language == "en" or group != "VISHING"], each)
+    assert first == dict.fromkeys(GROUPS, each)
     assert len({dialogue["id"] for dialogue in everything}) == len(everything)
     assert all(set(dialogue["labels"]) <= set(GROUPS) and len(dialogue["turns"]) >= 4 for dialogue in everything)
 
@@ -50,6 +50,7 @@ def test_named_are_a_probability_of_a_half_a_rules_finding_and_the_models() -> N
     turns = [{"speaker": "AB"[index], "text": text} for index, text in enumerate(said)]
     found = measured([{"labels": ["THREAT"], "turns": turns}, {"labels": [], "turns": turns}], LanguageModel.load())
     assert found["harmful"]["a group of its labels is named"][0] == 1
+    assert found["harmful"]["a finding of a group of its labels"][0] == 1
     assert found["harmless"]["any group is named"][0] == 1
     assert found["groups"] == {"THREAT": "1 of 1, most probable 1"}
     assert found["named in harmless ones"]["THREAT"] == 1

@@ -15,7 +15,7 @@ from pathlib import Path
 from include.errors import DocumentError
 from include.forensic.rulebook import load_taxonomy
 
-__all__ = ["GROUPS", "HARMLESS", "OWN", "TAXONOMY", "Example", "own_examples", "read_examples"]
+__all__ = ["GROUPS", "HARMLESS", "OWN", "SILENT", "TAXONOMY", "Example", "own_examples", "read_examples"]
 
 GROUPS = (
     "THREAT",
@@ -44,6 +44,9 @@ OWN = Path(__file__).resolve().parent.parent / "corpus"
 TAXONOMY = OWN.parent / "taxonomy"
 """The rules, whose examples are examples, too."""
 
+SILENT = ".silent"
+"""How the scenarios of the rules' hard negatives end."""
+
 _COLUMNS = ["labels", "scenario", "text"]
 
 
@@ -56,6 +59,8 @@ class Example:
     turns: tuple[str, ...]
     whole: bool = False
     """The label is the dialogue's as a whole: a part of it need not show it."""
+    weight: float = 1.0
+    """How much it counts beside others."""
 
 
 def own_examples() -> list[Example]:
@@ -79,10 +84,10 @@ def _taxonomy() -> Iterator[Example]:
     for category in load_taxonomy().categories:
         family = category.id.split(".")[0]
         for rule in category.rules:
-            for labels, kind, given in (((family,), "fires", rule.positive), ((), "silent", rule.negative)):
+            for labels, kind, given in (((family,), ".fires", rule.positive), ((), SILENT, rule.negative)):
                 for text in given:
                     turns = (text,) if isinstance(text, str) else tuple(text)
-                    yield Example(labels, f"{rule.id}.{kind}", turns)
+                    yield Example(labels, f"{rule.id}{kind}", turns)
 
 
 def _letters(example: Example) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from include.errors import DocumentError
 from include.forensic.learned.corpus import Example, read_examples
 
-__all__ = ["DKTC", "lab_examples", "lab_files"]
+__all__ = ["DKTC", "YIELDING", "beside", "lab_examples", "lab_files"]
 
 DKTC = {
     "threat": "THREAT",
@@ -24,6 +25,10 @@ DKTC = {
     "other_bullying": "HARASSMENT",
 }
 """Label of DKTC → group."""
+
+YIELDING = 0.2
+"""How much the project's examples of a group count beside a laboratory's of the same group. What belongs to a group is
+the laboratory's to say: DKTC's macro-F1 of a model trained on it rises from 0.857 to 0.874 (bench/README.md)."""
 
 _SHARED = 12
 """Dialogues that share a turn of this many letters or more are one scenario: they are rewordings of each other."""
@@ -63,6 +68,15 @@ def lab_examples(path: Path) -> list[Example]:
     if columns == ["manipulative", "technique", "dialogue"]:
         return _scenarios(path.stem, list(_mentalmanip(path)))
     return list(read_examples(path))
+
+
+def beside(own: Sequence[Example], lab: Sequence[Example]) -> list[Example]:
+    """The project's examples as they count beside a laboratory's: less where it labels the same group.
+
+    Harmless ones count in full: ordinary calls look harmful without them.
+    """
+    taken = {label for example in lab for label in example.labels}
+    return [replace(one, weight=YIELDING) if one.labels and one.labels[0] in taken else one for one in own]
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

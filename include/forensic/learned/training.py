@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from include.forensic.learned.classifier import Classifier, softmax
 from include.forensic.learned.corpus import GROUPS, HARMLESS, Example
 from include.forensic.learned.features import Window, is_korean, pieces, plain, pooled, turn_pieces
+from include.forensic.learned.misheard import misheard
 from include.forensic.learned.solver import SPARSE_SCALE, Numbers, design, rarity, solve
 from include.forensic.learned.stretches import stretches
 from include.forensic.vectors import sentence_vectors
@@ -48,6 +49,9 @@ speaker's turns only, as where a recording holds the caller."""
 
 SCENE, PASSAGE = 6, 4
 """An example of so many stretches is also shown by passages of so many."""
+
+MISHEARD = 0.5
+"""How much an example as a recogniser might have misheard it counts beside itself."""
 
 SURROUNDINGS = 2
 """Harmless stretches at most that are put before and after a harmful example."""
@@ -102,15 +106,18 @@ def shown(examples: Sequence[Example], fold: Sequence[int], seed: int = 7) -> li
     draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
     cut = [replace(example, turns=tuple(stretches(example.turns)[0])) for example in examples]
     found = [
-        Shown(example.turns[:LONGEST], example.labels[0] if example.labels else HARMLESS, 1.0, part)
+        Shown(example.turns[:LONGEST], example.labels[0] if example.labels else HARMLESS, example.weight, part)
         for example, part in zip(cut, fold, strict=True)
     ]
     for example, part in zip(cut, fold, strict=True):
-        found.extend(Shown(example.turns[:LONGEST], label, 1.0, part) for label in example.labels[1:])
+        found.extend(Shown(example.turns[:LONGEST], label, example.weight, part) for label in example.labels[1:])
         if example.whole:
             continue
         found.extend(_passages(example, part))
         found.extend(_long(example, part))
+        if is_korean(" ".join(example.turns)):
+            label = example.labels[0] if example.labels else HARMLESS
+            found.append(Shown(misheard(example.turns[:LONGEST], draw), label, MISHEARD * example.weight, part))
         if not example.labels and len(example.turns) > 1:
             found.extend(Shown((turn,), HARMLESS, 0.5, part) for turn in example.turns)
     for part in sorted(set(fold)):
@@ -130,7 +137,7 @@ def _passages(example: Example, part: int) -> Iterator[Shown]:
         return
     label = example.labels[0] if example.labels else HARMLESS
     for start in sorted({*range(0, len(example.turns) - PASSAGE, PASSAGE // 2 + 1), len(example.turns) - PASSAGE}):
-        yield Shown(example.turns[start : start + PASSAGE], label, 0.4, part)
+        yield Shown(example.turns[start : start + PASSAGE], label, 0.4 * example.weight, part)
 
 
 def _long(example: Example, part: int) -> Iterator[Shown]:
@@ -139,11 +146,11 @@ def _long(example: Example, part: int) -> Iterator[Shown]:
     beyond = len(example.turns) - LONGEST
     for start in sorted({*range(LONGEST // 2, beyond, LONGEST // 2), beyond}):
         if start > 0:
-            yield Shown(example.turns[start : start + LONGEST], label, 0.5, part)
+            yield Shown(example.turns[start : start + LONGEST], label, 0.5 * example.weight, part)
     if len(example.turns) >= ONE_LINE:
         line = stretches([" ".join(example.turns)])[0]
-        yield Shown(tuple(line[:LONGEST]), label, 0.5, part)
-        yield Shown(example.turns[::2][:LONGEST], label, 0.5, part)
+        yield Shown(tuple(line[:LONGEST]), label, 0.5 * example.weight, part)
+        yield Shown(example.turns[::2][:LONGEST], label, 0.5 * example.weight, part)
 
 
 def _strung(draw: random.Random, examples: Sequence[Example], part: int) -> Iterator[Shown]:
@@ -157,14 +164,15 @@ def _strung(draw: random.Random, examples: Sequence[Example], part: int) -> Iter
             turns.extend(draw.choice(harmless))
         yield Shown(tuple(turns[:12]), HARMLESS, 1.0, part)
     for label in GROUPS:
-        same = [example.turns for example in examples if example.labels[:1] == (label,)]
+        same = [example for example in examples if example.labels[:1] == (label,)]
         for _ in range(len(same) // 2):
             chosen = draw.sample(same, k=min(len(same), draw.choice((2, 3, 4))))
-            yield Shown(tuple(turn for turns in chosen for turn in turns)[:LONGEST], label, 0.5, part)
+            weight = 0.5 * min(example.weight for example in chosen)
+            yield Shown(tuple(turn for one in chosen for turn in one.turns)[:LONGEST], label, weight, part)
     for example in examples:
         if example.labels and draw.random() < 0.5:
             before, after = draw.choice(harmless)[-SURROUNDINGS:], draw.choice(harmless)[:SURROUNDINGS]
-            yield Shown((*before, *example.turns, *after)[:LONGEST], example.labels[0], 0.5, part)
+            yield Shown((*before, *example.turns, *after)[:LONGEST], example.labels[0], 0.5 * example.weight, part)
 
 
 def numbers(items: Sequence[Sequence[str]]) -> Numbers:
