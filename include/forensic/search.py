@@ -83,7 +83,7 @@ def search(
         hits=hits,
         set_aside=aside,
         signals=signals,
-        by_model=unmet(model.findings(reading.groups), by_rule),
+        by_model=unmet(model.findings(reading), by_rule),
         categories=combined(reading, fired, {group for group, _ in by_rule}),
         card=model.card,
     )

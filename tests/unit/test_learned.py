@@ -33,6 +33,7 @@ from include.forensic.learned import (
 )
 from include.forensic.learned.classifier import Classifier
 from include.forensic.learned.corpus import Example
+from include.forensic.learned.detector import ALONE_THRESHOLD
 from include.forensic.learned.features import BUCKETS, DENSE, is_korean, plain, turn_pieces, windows
 from include.forensic.learned.labdata import YIELDING, beside, lab_examples, lab_files
 from include.forensic.learned.stretches import STRETCH_CHARACTERS, stretches
@@ -141,7 +142,8 @@ def test_vectors_do_not_depend_on_the_batch_and_an_empty_text_is_zero() -> None:
     assert not together[0].any()
 
 
-def test_folds_keep_a_scenario_together_and_strung_scenes_in_their_fold() -> None:
+def test_folds_keep_a_scenario_together_and_strung_scenes_in_their_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "misheard", lambda turns, draw: turns)
     examples = own_examples()
     fold = training.folds(examples)
     home = {}
@@ -291,11 +293,23 @@ def test_thresholds_leave_out_what_the_rules_were_tested_with() -> None:
 def test_only_what_reaches_its_threshold_is_a_finding(model: LanguageModel) -> None:
     edge = model.card.thresholds["THREAT"]
     over, under = Prediction("THREAT", edge, 0, 1), Prediction("INSULT", model.card.thresholds["INSULT"] - 0.01, 0, 1)
-    assert model.findings({"INSULT": under, "THREAT": over}) == [over]
+    groups = {"INSULT": under, "THREAT": over}
+    assert model.findings(Reading(groups, [0.9] * 9, 9)) == [over]
+    assert model.findings(Reading(groups, [0.9], 9)) == [over], "a call in one line"
+    assert model.findings(Reading(groups, [0.9], 1)) == [], "a sentence by itself"
+    sure = Prediction("THREAT", ALONE_THRESHOLD, 0, 1)
+    assert model.findings(Reading({"THREAT": sure}, [0.9], 1)) == [sure]
+
+
+def test_stretches_are_counted_not_turns(model: LanguageModel) -> None:
+    line = "저는 오늘 시장에 가서 사과하고 배를 사고 집에 와서 저녁을 했습니다. " * 8
+    assert model.read([line]).stretches > 2
+    assert model.read(["네"]).stretches == 1
+    assert model.read([]).stretches == model.read(["…"]).stretches == 0
 
 
 def _reading(turns: int, **groups: float) -> Reading:
-    return Reading({name: Prediction(name, value, 0, 1) for name, value in groups.items()}, [0.5] * turns)
+    return Reading({name: Prediction(name, value, 0, 1) for name, value in groups.items()}, [0.5] * turns, turns)
 
 
 def test_rules_raise_the_models_probability_and_keep_its_order() -> None:
@@ -317,7 +331,7 @@ def test_a_doubted_match_lowers_its_group_in_a_short_dialogue_only() -> None:
 
 
 def _sure(harm: list[float], scene: float = 0.9) -> Reading:
-    return Reading({"THREAT": Prediction("THREAT", scene, 0, 1)}, harm)
+    return Reading({"THREAT": Prediction("THREAT", scene, 0, 1)}, harm, len(harm))
 
 
 def test_the_model_holds_back_weak_matches_and_never_a_plain_threat() -> None:

@@ -16,7 +16,8 @@ prints rules alone, the model alone, and both:
   enough of it (:data:`LEADING`): the rule says that there is something, and the model is better at saying what
   (extortion is made of threats). In a dialogue of a few turns a group whose words are there but were set aside by a
   filter is halved;
-- the model makes a finding of its own only above the group's threshold in its card, and only where no rule of that
+- the model makes a finding of its own only above the group's threshold in its card (in one or two turns alone above
+  :data:`~include.forensic.learned.detector.ALONE_THRESHOLD`), and only where no rule of that
   group matched in those turns, be it that a filter set the match aside; such a finding has the lowest severity: a place
   to listen to.
 """
@@ -26,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from include.forensic.hits import Hit, SetAside
-from include.forensic.learned.detector import SHORT, Prediction, Reading
+from include.forensic.learned.detector import ALONE, ALONE_THRESHOLD, SHORT, Prediction, Reading
 
 __all__ = [
     "AGREEMENT",
@@ -70,7 +71,9 @@ WELFARE = "SELF_HARM"
 LEADING = 0.027
 """From this probability on, the model's most probable group is raised together with a rule's."""
 
-PARAMETERS = [MODEL_SEVERITY, WEAK, AGREEMENT, SCENE_AGREEMENT, CONTRARY, PLAIN, WELFARE, LEADING]
+PARAMETERS = [
+    MODEL_SEVERITY, WEAK, AGREEMENT, SCENE_AGREEMENT, CONTRARY, PLAIN, WELFARE, LEADING, ALONE, ALONE_THRESHOLD,
+]  # fmt: skip
 """All of them: part of the digest of an analysis."""
 
 

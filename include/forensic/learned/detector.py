@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +17,15 @@ from include.forensic.learned.features import Window, dense, pieces, turn_pieces
 from include.forensic.learned.modelfile import SHIPPED, Card, read_model
 from include.forensic.learned.stretches import stretches
 
-__all__ = ["SHORT", "LanguageModel", "Prediction", "Reading", "default_model", "settle"]
+__all__ = ["ALONE", "ALONE_THRESHOLD", "SHORT", "LanguageModel", "Prediction", "Reading", "default_model", "settle"]
 
 SHORT = 4
 """Windows of so many stretches or fewer tell where in a scene something is said."""
+
+ALONE, ALONE_THRESHOLD = 2, 0.85
+"""Dialogues of so many stretches or fewer, and the least probability of a finding in them: nothing around a sentence
+tells a quarrel from a joke. Of 4,000 ordinary sentences by themselves 12 had a finding by the model with 0.6, one has
+with this."""
 
 SCENE_WEIGHT = 2 / 3
 """Of a scene's log-odds beside its worst passage's: best of 1/2, 2/3, 4/5 and 1 on 400 DKTC dialogues."""
@@ -50,6 +55,8 @@ class Reading:
     """All groups, in the order of :data:`GROUPS`; none for a dialogue without words."""
     harm: list[float]
     """For each turn the probability that something in it is of any group."""
+    stretches: int
+    """How many stretches of a turn's usual length were read: a call in one line has many."""
 
 
 class LanguageModel:
@@ -86,20 +93,25 @@ class LanguageModel:
         """
         said, owner = stretches(turns)
         if not said:
-            return Reading({}, [0.0] * len(turns))
+            return Reading({}, [0.0] * len(turns), 0)
         chosen, probabilities = self.windows(said)
         return Reading(
             settle(chosen, probabilities, owner, max(self.card.sizes)),
             _by_turn(chosen, probabilities, owner, len(turns)),
+            len(said),
         )
 
     def predict(self, turns: Sequence[str]) -> dict[str, Prediction]:
         """The groups of :meth:`read`, in the order of :data:`GROUPS`; empty for a dialogue without words."""
         return self.read(turns).groups
 
-    def findings(self, predictions: Mapping[str, Prediction]) -> list[Prediction]:
-        """Those of a dialogue's predictions that reach the card's threshold, most probable first."""
-        reached = [item for item in predictions.values() if item.probability >= self.card.thresholds[item.group]]
+    def findings(self, reading: Reading) -> list[Prediction]:
+        """Groups of a dialogue that reach the card's threshold (short ones: :data:`ALONE_THRESHOLD`), most probable
+        first."""
+        least = ALONE_THRESHOLD if reading.stretches <= ALONE else 0.0
+        reached = [
+            item for item in reading.groups.values() if item.probability >= max(least, self.card.thresholds[item.group])
+        ]
         return sorted(reached, key=lambda item: -item.probability)
 
 
