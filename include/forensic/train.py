@@ -42,7 +42,7 @@ of harmless calls of unknown kinds and 0.12 of long harmless talk passed 0.5 (be
 
 THRESHOLD_RATE = 0.005
 """Share of held-out harmless examples that may reach a group's threshold. They are hard negatives, written to be near
-the groups; of 100 dialogues of 40 ordinary sentences (1.9 hours) none reaches 0.6 (bench/README.md)."""
+the groups; of 100 dialogues of 40 ordinary sentences (1.9 hours) one holds a finding by the model (bench/README.md)."""
 
 LOWEST_THRESHOLD = 0.6
 """The least probability of a finding by the model alone."""
