@@ -21,7 +21,7 @@ from include.errors import VoiceManError
 from include.forensic.learned import features
 from include.forensic.learned.classifier import softmax
 from include.forensic.learned.corpus import GROUPS, HARMLESS, OWN, SILENT, TAXONOMY, Example, own_examples
-from include.forensic.learned.labdata import beside, lab_examples, lab_files
+from include.forensic.learned.labdata import YIELDING, beside, lab_examples, lab_files
 from include.forensic.learned.modelfile import SHIPPED, Card, Source, write_model
 from include.forensic.learned.training import CLASSES, calibrated, fit, folds, held_out, numbers, shown
 from include.forensic.vectors import encoder_version
@@ -61,7 +61,8 @@ def train(data: Path | None, out: Path, *, name: str) -> Card:
     """
     lab = {} if data is None else {path: lab_examples(path) for path in lab_files(data)}
     own = beside(own_examples(), [example for found in lab.values() for example in found])
-    sources = [(OWN, own, "Apache-2.0, written for this project")]
+    yields = f"; a group that the laboratory labels, too, counts {YIELDING:g} times" if lab else ""
+    sources = [(OWN, own, f"Apache-2.0, written for this project{yields}")]
     sources += [(path, found, "the laboratory's own data") for path, found in lab.items()]
     return train_examples(sources, out, name=name)
 

@@ -89,6 +89,22 @@ def test_examples_of_a_group_that_a_lab_labels_yield_and_harmless_ones_do_not() 
     assert beside(own, []) == own
 
 
+def test_the_card_of_a_labs_model_says_that_the_projects_examples_yield(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dktc.tsv").write_text("label\ttext\nthreat\t하나 둘\\n셋 넷\n", encoding="utf-8")
+    seen: list[list[tuple[Path, list[Example], str]]] = []
+    monkeypatch.setattr(train, "train_examples", lambda sources, out, name: seen.append(sources))
+    for data in (tmp_path, None):
+        train.train(data, tmp_path / "out", name="x")
+    (own, lab), (alone,) = seen
+    assert "counts 0.2 times" in own[2]
+    assert "counts" not in alone[2]
+    assert lab[0] == tmp_path / "dktc.tsv"
+    assert {one.weight for one in own[1] if one.labels[:1] == ("THREAT",)} == {YIELDING}
+    assert {one.weight for one in own[1] if not one.labels} == {one.weight for one in alone[1]} == {1.0}
+
+
 def test_an_examples_weight_is_that_of_everything_it_is_shown_by() -> None:
     turns = tuple(f"{index} 번째로 한 말입니다" for index in range(24))
     harmless = [Example((), f"c{index}", (f"안녕하세요 {index}",)) for index in range(6)]
