@@ -41,7 +41,7 @@ from include.forensic.learned.features import is_korean
 from include.forensic.learned.labdata import DKTC, beside, lab_examples
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import Found, search
-from include.forensic.train import FAVOURED, PRIOR
+from include.forensic.train import PRIOR
 
 FOUR = tuple(DKTC.values())
 PARTS = ("own", "benign", "hours", "dktc", "manip", "calls", "written_calls", "written_dialogues", "misheard")
@@ -90,7 +90,7 @@ class Trained:
         self.numbered = make.numbers([item.turns for item in self.items])
         self.rare = make.rarity(self.numbered[1])
         held = make.held_out(self.items, self.numbered, len(examples))
-        self.slope, self.offset = make.calibrated(held, self.labels, PRIOR, FAVOURED)
+        self.slope, self.offset = make.calibrated(held, self.labels, PRIOR)
         self.held_out = softmax(self.slope * held + self.offset)
 
     def _fit(self, inside: Sequence[int]) -> LanguageModel:

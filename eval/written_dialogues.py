@@ -1,15 +1,13 @@
-"""The groups of categories on dialogues written to test with (``eval/data/dialogues2_*.jsonl``): part
+"""The groups of categories on dialogues written to test with (``eval/data/dialogues3_*.jsonl``): part
 ``written_dialogues``.
 
-234 Korean dialogues by two writers who had seen neither the examples, nor the rules, nor each other's: a
-"stenographer" (six harmful dialogues a group and 80 harmless ones near them) and a "lawyer" (two a group and 34
-harmless ones, each of 25 to 41 turns, as real calls are: what matters is a part of the talk). 170 English ones by a
-"sergeant", likewise: six a group and 80 harmless ones. A third of the harmful ones is open, a third calm or indirect, a
-third late. Two fifths have a recogniser's errors and no punctuation, a tenth holds one speaker only. **The writers are
-language models of one make, nothing is recorded**; eight a group are few: the intervals say so. Which dialogues are
-wrong is not read, but their counts took part in choosing from which probability on the model makes a finding
-(bench/README.md); a test keeps them out of the examples. Two earlier files of that kind are examples now
-(``include/forensic/corpus/ko.dialogues21.tsv``, ``en.dialogues8.tsv``).
+195 Korean dialogues by an "interpreter" (seven harmful ones a group and 90 harmless ones near them; half have 12 to 17
+turns, of which ordinary talk takes its share) and 170 English ones by a "probation officer" (six a group and 80), each
+of whom had seen neither the examples, nor the rules, nor the other's. A third of the harmful ones is open, a third calm
+or indirect, a third late. Two fifths have a recogniser's errors and no punctuation, a tenth holds one speaker only.
+**The writers are language models of one make, nothing is recorded**; seven a group are few: the intervals say so. Which
+dialogues are wrong is not read; a test keeps them out of the examples. Five earlier files of that kind are examples now
+(``include/forensic/corpus/ko.dialogues21.tsv`` and ``31``, ``en.dialogues8.tsv`` and ``18``).
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from include.forensic.search import Found
 __all__ = ["DIALOGUES", "evaluate", "measured"]
 
 DIALOGUES = {
-    language: Path(__file__).resolve().parent / "data" / f"dialogues2_{language}.jsonl" for language in ("ko", "en")
+    language: Path(__file__).resolve().parent / "data" / f"dialogues3_{language}.jsonl" for language in ("ko", "en")
 }
 
 

@@ -38,6 +38,9 @@ def case_report(
         data = facts.read_bytes()
         stated = parse_intake(data, str(facts)), f"{facts.name} (SHA-256 {hashlib.sha256(data).hexdigest()})"
     named = dict.fromkeys(job for one in jobs for job in state.jobs_of(one) or [one])
+    unknown = next((job for job in named if state.find_job(job) is None), None)
+    if unknown is not None:
+        raise InputError(f"Neither a case nor a job is called {unknown!r}; ./voiceman jobs lists the jobs.")
     with err.status("Rendering"):
         files = case_report_of(open_store(), list(named), by=f"./voiceman case-report ({operator()})", stated=stated)
     _write(to, files)

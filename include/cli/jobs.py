@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from include.cli.console import LanguageOption, app, err, operator, out, use_stack
 
@@ -50,10 +50,12 @@ def jobs() -> None:
     use_stack()
     from include.state import list_jobs
 
-    table = Table("job", "language", "priority", "since (UTC)", "recordings")
+    table = Table(Column("job", overflow="fold"), "language", "priority", "since (UTC)", "recordings")
     for job, states, created in list_jobs():
         told = ", ".join(f"{count} {state.value}" for state, count in sorted(states.items()))
-        table.add_row(job.job_id, job.language, job.priority, f"{created.astimezone(UTC):%Y-%m-%d %H:%M:%S}", told)
+        table.add_row(
+            escape(job.job_id), job.language, job.priority, f"{created.astimezone(UTC):%Y-%m-%d %H:%M:%S}", told
+        )
     out.print(table)
 
 
@@ -63,7 +65,7 @@ def drops() -> None:
     use_stack()
     from include.state import known_drops, quarantined
 
-    table = Table("drop", "unchanged for", "told Airflow", "waits for")
+    table = Table(Column("drop", overflow="fold"), "unchanged for", "told Airflow", "waits for")
     for drop in known_drops():
         seen = drop.seen
         waits = seen.problem or (

@@ -26,7 +26,7 @@ from include.forensic.learned.modelfile import SHIPPED, Card, Source, write_mode
 from include.forensic.learned.training import CLASSES, calibrated, fit, folds, held_out, numbers, shown
 from include.forensic.vectors import encoder_version
 
-__all__ = ["FAVOURED", "PRIOR", "SIZES", "THRESHOLD_RATE", "main", "train"]
+__all__ = ["PRIOR", "SIZES", "THRESHOLD_RATE", "main", "train"]
 
 SIZES = (1, 2, 4, 16)
 """Turns in a window: a sentence, an exchange, a passage, a scene."""
@@ -35,10 +35,6 @@ PRIOR = 0.1
 """The share of harmful windows that probabilities assume: a choice, written in the card. A laboratory is handed
 recordings because of what is said in them. With 0.02 a fifth of the Korean harmful dialogues written to test with
 reached 0.5, and with 0.1 half, for two of 112 harmless ones (bench/README.md)."""
-
-FAVOURED = {"VISHING": 0.05}
-"""Groups with a prior of their own. Phishing has more examples than all others together, so that with 0.1 as well 0.04
-of harmless calls of unknown kinds and 0.12 of long harmless talk passed 0.5 (bench/README.md)."""
 
 THRESHOLD_RATE = 0.005
 """Share of held-out harmless examples that may reach a group's threshold. They are hard negatives, written to be near
@@ -74,7 +70,7 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
     labels = [item.label for item in items[: len(examples)]]
     numbered = numbers([item.turns for item in items])
     scores = held_out(items, numbered, len(examples))
-    slope, offset = calibrated(scores, labels, PRIOR, FAVOURED)
+    slope, offset = calibrated(scores, labels, PRIOR)
     weights = [item.weight for item in items]
     uncalibrated = fit(numbered, [item.label for item in items], weights)
     classifier = replace(uncalibrated, slope=slope, offset=offset)
@@ -87,7 +83,6 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
         encoder=encoder_version(),
         sizes=list(SIZES),
         prior=PRIOR,
-        favoured=FAVOURED,
         thresholds=_thresholds(probabilities, examples),
         trained_on=[_source(path, found, licence) for path, found, licence in sources],
         measured=_measured(probabilities, labels),

@@ -499,3 +499,15 @@ def test_a_notification_starts_what_is_ready_and_leaves_the_rest_to_the_watcher(
         watch.wait_for(2)
         assert sorted(watch.jobs) == ["settling", "unnamed"]
     assert starts([None], lambda _: False) == []  # an event made by hand: looks at all, finds nothing new
+
+
+def test_a_long_job_id_is_shown_whole_on_a_narrow_screen_and_an_unknown_case_is_named(
+    store: Store, tmp_path: Path
+) -> None:
+    job_id = f"long-{'x' * 40}-{uuid.uuid4().hex}"
+    state.save_job(Job(job_id=job_id))
+    shown = CliRunner().invoke(app, ["jobs"], env={"COLUMNS": "80"}).output
+    first = "".join(line.split("│")[1].strip() if "│" in line else "" for line in shown.splitlines())
+    assert job_id in first
+    asked = CliRunner().invoke(app, ["case-report", "2026-nobody", "--out", str(tmp_path)])
+    assert "Neither a case nor a job is called '2026-nobody'" in str(asked.exception)

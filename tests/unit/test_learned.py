@@ -178,21 +178,43 @@ def test_folds_keep_a_scenario_together_and_strung_scenes_in_their_fold(monkeypa
         assert len(item.turns) <= training.LONGEST
 
 
-def test_weights_are_those_of_least_squares_solved_exactly() -> None:
+def test_weights_are_those_of_a_squared_hinge_as_liblinear_solves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn import svm
+
     draw = np.random.default_rng(3)
     dense = draw.normal(size=(80, DENSE)).astype(np.float32)
     buckets = [np.unique(draw.integers(0, BUCKETS, 30)) for _ in range(80)]
-    rare = solver.rarity(buckets)
-    rows = solver.design((dense, buckets), rare)
-    target, weights = np.eye(3, dtype=np.float32)[draw.integers(0, 3, 80)], draw.uniform(0.3, 2, 80)
-    target[:, 2] = 0
-    products = rows.dense @ rows.dense.T + (rows.sparse @ rows.sparse.T).toarray() + 1
-    exact = np.linalg.solve(products.astype(float) + np.diag(solver.RIDGE / weights), target)
-    found = solver.solve(rows, target, weights)
-    assert np.abs(found - exact).max() < 1e-5 * np.abs(exact).max()
-    assert np.abs(rows.scores(rows.weights(found)) - products @ exact).max() < 1e-4
-    with pytest.raises(ModelError, match="2000 steps"):
+    rows = solver.design((dense, buckets), solver.rarity(buckets))
+    target, weights = np.eye(3, dtype=np.float32)[draw.integers(0, 2, 80)], draw.uniform(0.3, 2, 80)
+    whole = np.hstack([rows.dense, rows.sparse.toarray()])
+    asked = {"loss": "squared_hinge", "dual": True, "C": 1 / solver.RIDGE, "tol": 1e-7, "max_iter": 100_000}
+
+    monkeypatch.setattr(solver, "CLOSE", 1e-5)
+    monkeypatch.setattr(solver, "SETTLED", 1e-7)
+    found = rows.scores(rows.weights(solver.solve(rows, target, weights)))
+    for column in (0, 1):
+        right = svm.LinearSVC(random_state=0, **asked).fit(whole, target[:, column], sample_weight=weights / 2)
+        assert np.abs(found[:, column] - right.decision_function(whole)).max() < 1e-3
+    assert (found[:, 2] < 0).all(), "a class without windows"
+    with pytest.raises(ModelError, match="not finite"):
         solver.solve(rows, target * np.float32("nan"), weights)
+
+
+def test_the_weights_of_a_class_of_one_window_are_found_beside_large_ones() -> None:
+    from scipy import sparse
+    from sklearn import svm
+
+    draw = np.random.default_rng(4)
+    dense = (draw.normal(size=(4000, DENSE)) / 8).astype(np.float32)
+    buckets = [np.unique(draw.integers(0, BUCKETS, 30)) for _ in range(4000)]
+    rows = solver.design((dense, buckets), solver.rarity(buckets))
+    label = draw.integers(0, 2, 4000)
+    label[7] = 2
+    found = rows.scores(rows.weights(solver.solve(rows, np.eye(3, dtype=np.float32)[label], np.ones(4000))))
+    right = svm.LinearSVC(loss="squared_hinge", dual=True, C=0.5 / solver.RIDGE, tol=1e-5, random_state=0)
+    everything = sparse.hstack([sparse.csr_matrix(rows.dense), rows.sparse]).tocsr()
+    expected = right.fit(everything, label == 2).decision_function(everything)
+    assert np.abs(found[:, 2] - expected).max() < 0.02
 
 
 def test_a_small_training_set_is_learned_and_the_same_every_time() -> None:
@@ -217,6 +239,16 @@ def test_calibration_moves_the_share_of_harm_to_the_prior() -> None:
     assert abs(training.softmax(slope * scores + half)[:, -1].mean() - 0.5) < 0.03
     moved = (rare[-1] - rare[:-1]) - (half[-1] - half[:-1])
     assert np.allclose(moved, np.log(0.98 / 0.02))
+
+
+def test_a_group_of_many_examples_is_no_more_probable_for_them() -> None:
+    labels = [HARMLESS, "THREAT", "THREAT", "THREAT", "EXTORTION"] * 60
+    scores = np.random.default_rng(2).normal(0, 0.01, (len(labels), len(training.CLASSES)))
+    slope, offset = training.calibrated(scores, labels, 0.4)
+    found = dict(zip(training.CLASSES, training.softmax(slope * scores + offset).mean(axis=0), strict=True))
+    assert abs(found["THREAT"] - 0.2) < 0.02
+    assert abs(found["EXTORTION"] - 0.2) < 0.02
+    assert abs(found[HARMLESS] - 0.6) < 0.04
 
 
 def test_the_shipped_model_saw_nothing_but_the_projects_examples(model: LanguageModel) -> None:

@@ -23,7 +23,7 @@ def _runs(turns: list[str]) -> set[str]:
 
 def test_there_are_enough_calls_of_each_writer_and_form() -> None:
     assert Counter((call["writer"], call["phishing"]) for call in EVERYTHING) == {
-        ("linguist", True): 49, ("detective", True): 50, ("call centre", False): 75, ("everyday", False): 75
+        ("investigator", True): 50, ("listener", True): 50, ("investigator", False): 75, ("listener", False): 75
     }  # fmt: skip
     forms = Counter((form(call), call["phishing"]) for call in EVERYTHING)
     assert len(forms) == 6

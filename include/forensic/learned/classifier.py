@@ -1,7 +1,8 @@
 """A linear classifier over a window's numbers, and its calibration: numpy only.
 
-One score a class (regularised least squares, fitted in the dual), then one probability distribution over the groups and
-*harmless*, so that the groups compete: an extortion names a threat as well, and which of the two it is, is learned.
+One score a class (a regularised squared hinge, :mod:`include.forensic.learned.solver`), then one probability
+distribution over the groups and *harmless*, so that the groups compete: an extortion names a threat as well, and which
+of the two it is, is learned.
 Calibration is vector scaling (Guo et al., ICML 2017): a slope, and an offset for each class, fitted on held-out folds.
 """
 
@@ -31,9 +32,9 @@ class Classifier:
     classes: tuple[str, ...]
     """Groups, then ``-`` for harmless."""
     dense: NDArray[np.float32]
-    """``(512, classes)``."""
+    """``(DENSE, classes)``."""
     sparse: NDArray[np.float32]
-    """``(32768, classes)``."""
+    """``(BUCKETS, classes)``."""
     intercept: NDArray[np.float64]
     slope: float
     offset: NDArray[np.float64]

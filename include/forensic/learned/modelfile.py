@@ -59,7 +59,7 @@ class Card(BaseModel):
     prior: float = Field(gt=0, lt=1)
     """The share of harmful windows that the probabilities assume."""
     favoured: dict[str, float] = Field(default_factory=dict)
-    """Groups for which another share is assumed."""
+    """Groups for which another share is assumed: none in models made since 2026-11-28."""
     thresholds: dict[str, float]
     """Probability from which a window becomes a finding, for each group."""
     trained_on: list[Source]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -243,15 +243,13 @@ def held_out(items: Sequence[Shown], numbered: Numbers, count: int) -> NDArray[n
     return scores
 
 
-def calibrated(
-    scores: NDArray[np.float64], labels: Sequence[str], prior: float, favoured: Mapping[str, float] | None = None
-) -> tuple[float, NDArray[np.float64]]:
-    """Slope and offsets that make held-out scores probabilities, moved from the examples' share of harm to ``prior``.
+def calibrated(scores: NDArray[np.float64], labels: Sequence[str], prior: float) -> tuple[float, NDArray[np.float64]]:
+    """Slope and offsets that make held-out scores probabilities, moved from the examples' shares of the classes: the
+    groups share ``prior`` alike.
 
-    Groups in ``favoured`` get that prior instead.
-
-    Examples are half harmful, calls are not: with the examples' own share a probability of 0.5 would be far too much
-    (Saerens et al., Neural Computation 2002, for the move).
+    Examples are half harmful, calls are not: with the examples' own share a probability of 0.5 would be far too much.
+    And of which group there are most examples says who wrote some, not what is said in calls (Saerens et al., Neural
+    Computation 2002, for the move).
     """
     from scipy.optimize import minimize
 
@@ -269,6 +267,7 @@ def calibrated(
     share = float(np.mean([label != HARMLESS for label in labels]))
     offset = np.asarray(best[1:], dtype=np.float64).copy()
     offset[:-1] += np.log(prior / share) - np.log((1 - prior) / (1 - share))
-    for group, other in (favoured or {}).items():
-        offset[CLASSES.index(group)] += np.log(other / (1 - other)) - np.log(prior / (1 - prior))
+    counts = np.bincount(target, minlength=len(CLASSES))[:-1]
+    there = counts > 0
+    offset[:-1][there] += np.log(counts[there].mean() / counts[there])
     return float(best[0]), offset
