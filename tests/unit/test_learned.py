@@ -33,7 +33,7 @@ from include.forensic.learned import (
 )
 from include.forensic.learned.classifier import Classifier
 from include.forensic.learned.corpus import Example
-from include.forensic.learned.detector import ALONE_THRESHOLD
+from include.forensic.learned.detector import ALONE_THRESHOLD, NEVER_ALONE
 from include.forensic.learned.features import BUCKETS, DENSE, is_korean, plain, turn_pieces, windows
 from include.forensic.learned.labdata import YIELDING, beside, lab_examples, lab_files
 from include.forensic.learned.stretches import STRETCH_CHARACTERS, stretches
@@ -347,6 +347,9 @@ def test_only_what_reaches_its_threshold_is_a_finding(model: LanguageModel) -> N
     assert model.findings(Reading(groups, [0.9], 1)) == [], "a sentence by itself"
     sure = Prediction("THREAT", ALONE_THRESHOLD, 0, 1)
     assert model.findings(Reading({"THREAT": sure}, [0.9], 1)) == [sure]
+    denied = Prediction(NEVER_ALONE, 0.99, 0, 1)
+    assert model.findings(Reading({NEVER_ALONE: denied}, [0.9] * 2, 2)) == [], "who denies may be right"
+    assert model.findings(Reading({NEVER_ALONE: denied}, [0.9] * 3, 3)) == [denied]
 
 
 def test_stretches_are_counted_not_turns(model: LanguageModel) -> None:

@@ -17,7 +17,8 @@ prints rules alone, the model alone, and both:
   (extortion is made of threats). In a dialogue of a few turns a group whose words are there but were set aside by a
   filter is halved;
 - the model makes a finding of its own only above the group's threshold in its card (in one or two turns alone above
-  :data:`~include.forensic.learned.detector.ALONE_THRESHOLD`), and only where no rule of that
+  :data:`~include.forensic.learned.detector.ALONE_THRESHOLD`, and none of
+  :data:`~include.forensic.learned.detector.NEVER_ALONE`), and only where no rule of that
   group matched in those turns, be it that a filter set the match aside; such a finding has the lowest severity: a place
   to listen to.
 """
@@ -27,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from include.forensic.hits import Hit, SetAside
-from include.forensic.learned.detector import ALONE, ALONE_THRESHOLD, SHORT, Prediction, Reading
+from include.forensic.learned.detector import ALONE, ALONE_THRESHOLD, NEVER_ALONE, SHORT, Prediction, Reading
 
 __all__ = [
     "AGREEMENT",
@@ -73,6 +74,7 @@ LEADING = 0.027
 
 PARAMETERS = [
     MODEL_SEVERITY, WEAK, AGREEMENT, SCENE_AGREEMENT, CONTRARY, PLAIN, WELFARE, LEADING, ALONE, ALONE_THRESHOLD,
+    NEVER_ALONE,
 ]  # fmt: skip
 """All of them: part of the digest of an analysis."""
 

@@ -17,7 +17,17 @@ from include.forensic.learned.features import Window, dense, pieces, turn_pieces
 from include.forensic.learned.modelfile import SHIPPED, Card, read_model
 from include.forensic.learned.stretches import stretches
 
-__all__ = ["ALONE", "ALONE_THRESHOLD", "SHORT", "LanguageModel", "Prediction", "Reading", "default_model", "settle"]
+__all__ = [
+    "ALONE",
+    "ALONE_THRESHOLD",
+    "NEVER_ALONE",
+    "SHORT",
+    "LanguageModel",
+    "Prediction",
+    "Reading",
+    "default_model",
+    "settle",
+]
 
 SHORT = 4
 """Windows of so many stretches or fewer tell where in a scene something is said."""
@@ -26,6 +36,9 @@ ALONE, ALONE_THRESHOLD = 2, 0.85
 """Dialogues of so many stretches or fewer, and the least probability of a finding in them: nothing around a sentence
 tells a quarrel from a joke. Of 4,000 ordinary sentences by themselves 12 had a finding by the model with 0.6, one has
 with this."""
+
+NEVER_ALONE = "MANIPULATION"
+"""A group of which the model finds nothing in so short a dialogue: who denies what nobody has told may be right."""
 
 SCENE_WEIGHT = 2 / 3
 """Of a scene's log-odds beside its worst passage's: best of 1/2, 2/3, 4/5 and 1 on 400 DKTC dialogues."""
@@ -106,11 +119,15 @@ class LanguageModel:
         return self.read(turns).groups
 
     def findings(self, reading: Reading) -> list[Prediction]:
-        """Groups of a dialogue that reach the card's threshold (short ones: :data:`ALONE_THRESHOLD`), most probable
-        first."""
-        least = ALONE_THRESHOLD if reading.stretches <= ALONE else 0.0
+        """Groups of a dialogue that reach the card's threshold (short ones: :data:`ALONE_THRESHOLD`, and none of
+        :data:`NEVER_ALONE`), most probable first."""
+        alone = reading.stretches <= ALONE
+        least = ALONE_THRESHOLD if alone else 0.0
         reached = [
-            item for item in reading.groups.values() if item.probability >= max(least, self.card.thresholds[item.group])
+            item
+            for item in reading.groups.values()
+            if item.probability >= max(least, self.card.thresholds[item.group])
+            and not (alone and item.group == NEVER_ALONE)
         ]
         return sorted(reached, key=lambda item: -item.probability)
 
