@@ -38,7 +38,7 @@ reached 0.5, and with 0.1 half, for two of 112 harmless ones (bench/README.md)."
 
 THRESHOLD_RATE = 0.005
 """Share of held-out harmless examples that may reach a group's threshold. They are hard negatives, written to be near
-the groups; of 100 dialogues of 40 ordinary sentences (1.9 hours) three hold a finding by the model (bench/README.md)."""
+the groups; of 100 dialogues of 40 ordinary sentences (1.9 h) three hold one by the model (bench/README.md)."""
 
 LOWEST_THRESHOLD = 0.6
 """The least probability of a finding by the model alone."""
