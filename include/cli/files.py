@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from include import __version__
 from include.cli.console import LanguageOption, app, check_target, err, out, write
+from include.errors import InputError
 
 __all__ = ["analyze", "case", "course", "export", "report", "schemas", "transcribe", "version"]
 
@@ -38,20 +40,25 @@ def transcribe(
 
 @app.command()
 def analyze(
-    transcript: Annotated[Path | None, typer.Argument(help="A transcript JSON.")] = None,
+    transcript: Annotated[
+        Path | None, typer.Argument(help="A transcript JSON; with --text a file of dialogues.")
+    ] = None,
     to: Annotated[Path | None, typer.Option("--out", help="Where to write the analysis JSON.")] = None,
     audio: Annotated[Path | None, typer.Option(help="The recording; without it the voice is not measured.")] = None,
     confirm: Annotated[bool, typer.Option(help="With the recording, decode the findings' passages again.")] = True,
-    text: Annotated[bool, typer.Option("--text", help="Read dialogues from standard input, a line each.")] = False,
+    text: Annotated[
+        bool, typer.Option("--text", help="Read dialogues, a line each, from standard input or the file named.")
+    ] = False,
 ) -> None:
     """Analyse a transcript, or dialogues given as text."""
     from include import forensic
 
     if text:
-        if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-        for line in forensic.analyze_text_lines(sys.stdin, told=lambda said: print(said, file=sys.stderr)):
-            print(line, flush=True)
+        if to is not None or audio is not None:
+            raise typer.BadParameter("--text writes to standard output and takes no recording: no --out, no --audio")
+        with _dialogues(transcript) as lines:
+            for line in forensic.analyze_text_lines(lines, told=lambda said: print(said, file=sys.stderr)):
+                print(line, flush=True)
         return
     if transcript is None or to is None:
         raise typer.BadParameter("give a transcript and --out, or --text with dialogues on standard input")
@@ -61,6 +68,18 @@ def analyze(
     with err.status("Analysing"):
         write(to, plain.analyze_file(transcript, audio, confirm=confirm).to_json())
     out.print(str(to), soft_wrap=True, markup=False, highlight=False)
+
+
+def _dialogues(path: Path | None) -> AbstractContextManager[TextIO]:
+    """A file of dialogues, or standard input (``-``, or no path); what is no UTF-8 is shown as such."""
+    if path is None or str(path) == "-":
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        return nullcontext(sys.stdin)
+    try:
+        return path.open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror}); name a file of dialogues, a line each.") from error
 
 
 @app.command()

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from include.cli import app
 from include.errors import LanguageError
 from include.forensic import (
     Analysis,
@@ -231,3 +233,17 @@ def test_no_false_alarm_on_ordinary_sentences() -> None:
     # 5 and 2 of 4,000 when this was written; two of the five are insults that the list itself holds
     assert len(by_rule) <= 0.002 * len(sentences)
     assert len(found) - len(by_rule) <= 0.002 * len(sentences), "findings of the language model"
+
+
+def test_dialogues_come_from_a_file_that_is_named_or_from_standard_input(tmp_path: Path) -> None:
+    file = tmp_path / "dialogues.txt"
+    file.write_text("너 죽여버릴 거야\n점심 뭐 먹을까\n", encoding="utf-8")
+    asked = CliRunner().invoke(app, ["analyze", "--text", str(file)])
+    assert [bool(json.loads(line)["findings"]) for line in asked.stdout.splitlines()] == [True, False]
+    for arguments in (["analyze", "--text"], ["analyze", "--text", "-"]):
+        assert CliRunner().invoke(app, arguments, input=file.read_bytes()).stdout == asked.stdout
+    absent = CliRunner().invoke(app, ["analyze", "--text", str(tmp_path / "no.txt")])
+    assert "name a file of dialogues" in str(absent.exception)
+    refused = CliRunner().invoke(app, ["analyze", "--text", "--out", str(tmp_path / "out.json")], input="x\n")
+    assert refused.exit_code == 2
+    assert not (tmp_path / "out.json").exists()
