@@ -164,6 +164,7 @@ def test_a_manifest_makes_it_ready_when_all_it_lists_is_there(store: Store) -> N
     with watching(settle_s=0.3) as watch:
         put(store, "job/manifest.json", json.dumps({"files": files}).encode())
         put(store, "job/a.m4a")
+        wait_until(lambda: known("job") is not None, 20, "the watcher's first look")
         time.sleep(1.5)
         assert watch.jobs == []  # the settle time is over, but a file is missing
         drop = known("job")
