@@ -6,7 +6,8 @@ wants, a third is calm and official, in a third the demand comes late or never i
 share words and matters with them, or are ordinary. Half has errors like a recogniser's and no punctuation, a tenth
 holds one speaker only, a tenth is one line. **The writers are language models of one make, these are no recorded
 calls**: what is reached here says how kinds of calls are told apart that were thought of, not what real callers say.
-Which calls are wrong is not read. Four earlier files of that kind are training examples now
+Which calls are wrong is not read, but the counts of two models were seen when it was chosen how the groups share the
+prior (bench/README.md). Four earlier files of that kind are training examples now
 (``include/forensic/corpus/ko.*.calls1.tsv`` to ``3`` and ``ko.calls8.tsv``); a test keeps this one out of them.
 """
 
