@@ -12,7 +12,8 @@ nothing of the data. What is measured:
 - ``calls``: voice phishing by call, on held-out examples of the project;
 - ``written_calls``: the same with the shipped model, on calls written to test with (:mod:`eval.written_calls`);
 - ``written_dialogues``: the other groups, likewise (:mod:`eval.written_dialogues`);
-- ``misheard``: both again, with errors like a recogniser's in them (:mod:`eval.misheard`).
+- ``written_talk``: findings an hour in long ordinary calls (:mod:`eval.per_hour`);
+- ``misheard``: phishing and the other groups again, with errors like a recogniser's in them (:mod:`eval.misheard`).
 
 Intervals: percentile bootstrap over dialogues, 1,000 draws, 95 %.
 """
@@ -24,7 +25,6 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +32,33 @@ import numpy as np
 
 from eval import misheard, written_calls, written_dialogues
 from eval.intervals import interval
+from eval.per_hour import per_hour, written_talk
 from include.forensic.detect import Passage, examine
 from include.forensic.learned import GROUPS, HARMLESS, LanguageModel, own_examples
 from include.forensic.learned import training as make
-from include.forensic.learned.classifier import softmax
-from include.forensic.learned.corpus import Example
+from include.forensic.learned.corpus import CLASSES, Example
 from include.forensic.learned.features import is_korean
 from include.forensic.learned.labdata import DKTC, beside, lab_examples
+from include.forensic.learned.maker import Maker
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import Found, search
 from include.forensic.train import PRIOR
 
 FOUR = tuple(DKTC.values())
-PARTS = ("own", "benign", "hours", "dktc", "manip", "calls", "written_calls", "written_dialogues", "misheard")
+PARTS = (
+    "own",
+    "benign",
+    "hours",
+    "dktc",
+    "manip",
+    "calls",
+    "written_calls",
+    "written_dialogues",
+    "written_talk",
+    "misheard",
+)
 CALL = 8
 """Turns of an example that counts as a call."""
-SYLLABLES_PER_S = 5.0
-"""Korean conversation without its pauses: 4.5 to 5.5 syllables a second."""
 
 
 def scores(true: Sequence[str], guess: Sequence[str], groups: Sequence[str]) -> dict[str, Any]:
@@ -85,32 +95,21 @@ class Trained:
     """A model with held-out scores, as :mod:`include.forensic.train` makes it, kept in memory."""
 
     def __init__(self, examples: list[Example]) -> None:
-        self.items = make.shown(examples, make.folds(examples))
-        self.labels = [item.label for item in self.items[: len(examples)]]
-        self.numbered = make.numbers([item.turns for item in self.items])
-        self.rare = make.rarity(self.numbered[1])
-        held = make.held_out(self.items, self.numbered, len(examples))
-        self.slope, self.offset = make.calibrated(held, self.labels, PRIOR)
-        self.held_out = softmax(self.slope * held + self.offset)
+        self._made = Maker(examples, PRIOR)
+        self.held_out = self._made.held_out
+        self.labels = self._made.labels
 
-    def _fit(self, inside: Sequence[int]) -> LanguageModel:
+    def _fit(self, inside: Sequence[int] | None) -> LanguageModel:
         """From some of the windows, with the shipped model's card (its thresholds are not used here)."""
-        chosen = [self.items[index] for index in inside]
-        plain = make.fit(
-            (self.numbered[0][inside], [self.numbered[1][index] for index in inside]),
-            [item.label for item in chosen],
-            [item.weight for item in chosen],
-            self.rare,
-        )
-        return LanguageModel(replace(plain, slope=self.slope, offset=self.offset), LanguageModel.load().card)
+        return LanguageModel(self._made.classifier(inside), LanguageModel.load().card)
 
     def without(self, fold: int) -> LanguageModel:
         """Of all folds but one."""
-        return self._fit([index for index, item in enumerate(self.items) if item.fold != fold])
+        return self._fit([index for index, item in enumerate(self._made.items) if item.fold != fold])
 
     def model(self) -> LanguageModel:
         """Of everything."""
-        return self._fit(range(len(self.items)))
+        return self._fit(None)
 
 
 def rules_alone(turns: Sequence[str]) -> set[str]:
@@ -160,7 +159,7 @@ def own(trained: Trained) -> dict[str, Any]:
     share = float(np.mean([label != HARMLESS for label in trained.labels]))
     raised[:, :-1] *= share / PRIOR
     raised[:, -1] *= (1 - share) / (1 - PRIOR)
-    guess = [make.CLASSES[index] for index in raised.argmax(axis=1)]
+    guess = [CLASSES[index] for index in raised.argmax(axis=1)]
     harmful = 1 - trained.held_out[:, -1]
     harmless = harmful[[label == HARMLESS for label in trained.labels]]
     result = scores(trained.labels, guess, GROUPS)
@@ -193,34 +192,11 @@ def benign(data: Path, model: LanguageModel, limit: int | None) -> dict[str, Any
 
 
 def hours(data: Path, model: LanguageModel, limit: int | None) -> dict[str, Any]:
-    """Findings per hour of speech in long harmless dialogues: 40 ordinary sentences each, two speakers in turn.
-
-    Hours of speech at :data:`SYLLABLES_PER_S`. Interval: Poisson, exact (Garwood), 95 %.
-    """
-    from scipy.stats import chi2
-
+    """Findings an hour in dialogues of 40 ordinary sentences, which have nothing to do with each other."""
     lines = [line for line in (data / "benign_ko.tsv").read_text(encoding="utf-8").splitlines()[1:] if line.strip()]
     random.Random(5).shuffle(lines)
     dialogues = [lines[first : first + 40] for first in range(0, len(lines) - 39, 40)][:limit]
-    found = [together(turns, model) for turns in dialogues]
-    spoken = sum("가" <= letter <= "힣" for turns in dialogues for line in turns for letter in line)
-    length = spoken / SYLLABLES_PER_S / 3600
-    counts = {
-        "findings": sum(len(item.hits) + len(item.by_model) for item in found),
-        "findings of severity 2 or more": sum(hit.severity > 1 for item in found for hit in item.hits),
-        "model's findings": sum(len(item.by_model) for item in found),
-    }
-    return {
-        "dialogues": len(dialogues),
-        "hours": round(length, 2),
-        "per_hour": {
-            name: [round(count / length, 2), round(float(chi2.ppf(0.025, 2 * count)) / 2 / length, 2) if count else 0.0,
-                   round(float(chi2.ppf(0.975, 2 * count + 2)) / 2 / length, 2)]
-            for name, count in counts.items()
-        },
-        "dialogues with a probability of 0.5 or more": sum(max(f.categories.values(), default=0) >= 0.5 for f in found),
-        "by_rule": sorted({hit.rule.data.id for item in found for hit in item.hits}),
-    }  # fmt: skip
+    return per_hour([together(turns, model) for turns in dialogues], dialogues)
 
 
 def dktc(data: Path, limit: int | None) -> dict[str, Any]:
@@ -356,6 +332,7 @@ def evaluate(data: Path, parts: Sequence[str] = PARTS, limit: int | None = None)
         "calls": lambda: calls(limit),
         "written_calls": lambda: written_calls.evaluate(LanguageModel.load(), limit),
         "written_dialogues": lambda: written_dialogues.evaluate(LanguageModel.load(), limit),
+        "written_talk": lambda: written_talk(LanguageModel.load(), limit),
         "misheard": lambda: misheard.evaluate(data, LanguageModel.load(), limit),
     }
     result: dict[str, Any] = {"model": LanguageModel.load().card.id}

@@ -1,14 +1,13 @@
-"""Voice phishing on calls written to test with (``eval/data/vishing_calls5_ko.jsonl``): part ``written_calls``.
+"""Voice phishing on calls written to test with (``eval/data/vishing_calls7_ko.jsonl``): part ``written_calls``.
 
-250 Korean calls by two writers, each of whom had seen neither the examples, nor the rules, nor the other's: 50 phishing
-and 75 harmless ones by an "investigator", as many by a bank's "listener". A third of the phishing says openly what it
+275 Korean calls by two writers, each of whom had seen neither the examples, nor the rules, nor the other's: 60 phishing
+and 90 harmless ones by a market "vendor", 50 and 75 by a "social worker". A third of the phishing says openly what it
 wants, a third is calm and official, in a third the demand comes late or never in this part of the call; harmless ones
 share words and matters with them, or are ordinary. Half has errors like a recogniser's and no punctuation, a tenth
 holds one speaker only, a tenth is one line. **The writers are language models of one make, these are no recorded
 calls**: what is reached here says how kinds of calls are told apart that were thought of, not what real callers say.
-Which calls are wrong is not read, but the counts of two models were seen when it was chosen how the groups share the
-prior (bench/README.md). Four earlier files of that kind are training examples now
-(``include/forensic/corpus/ko.*.calls1.tsv`` to ``3`` and ``ko.calls8.tsv``); a test keeps this one out of them.
+They are counted, not read, and had no part in any choice. Six earlier files of that kind are training examples now
+(``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``, ``ko.calls8.tsv`` to ``10``); a test keeps this one out of them.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from include.forensic.search import Found, search
 
 __all__ = ["CALLS", "calls", "curve", "evaluate", "measured", "searched"]
 
-CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls5_ko.jsonl"
+CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls7_ko.jsonl"
 
 
 def calls(path: Path = CALLS) -> list[dict[str, Any]]:

@@ -1,14 +1,14 @@
-"""The groups of categories on dialogues written to test with (``eval/data/dialogues3_*.jsonl``): part
+"""The groups of categories on dialogues written to test with (``eval/data/dialogues4_*.jsonl``): part
 ``written_dialogues``.
 
-195 Korean dialogues by an "interpreter" (seven harmful ones a group and 90 harmless ones near them; half have 12 to 17
-turns, of which ordinary talk takes its share) and 170 English ones by a "probation officer" (six a group and 80), each
-of whom had seen neither the examples, nor the rules, nor the other's. A third of the harmful ones is open, a third calm
-or indirect, a third late. Two fifths have a recogniser's errors and no punctuation, a tenth holds one speaker only.
-**The writers are language models of one make, nothing is recorded**; seven a group are few: the intervals say so. Which
-dialogues are wrong is not read, but the counts of two models were seen when it was chosen how the groups share the
-prior (bench/README.md); a test keeps them out of the examples. Four earlier files of that kind are examples now
-(``include/forensic/corpus/ko.dialogues21.tsv`` and ``31``, ``en.dialogues8.tsv`` and ``18``).
+195 Korean dialogues by a "hotline counsellor" (seven harmful ones a group and 90 harmless ones near them) and 170
+English ones by a "court stenographer" (six a group and 80), each of whom had seen neither the examples, nor the rules,
+nor the other's. A third of the harmful ones is open, a third calm or indirect, a third late. Two fifths have a
+recogniser's errors and no punctuation, a tenth holds one speaker only. **The writers are language models of one make,
+nothing is recorded**; seven a group are few: the intervals say so. Which dialogues are wrong is not read, but counts
+were seen when it was chosen how both members of the model are calibrated (bench/README.md); a test keeps them out of
+the examples. Six earlier files of that kind are examples now (``include/forensic/corpus/ko.dialogues21.tsv``, ``31``
+and ``32``, ``en.dialogues8.tsv``, ``18`` and ``19``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from include.forensic.search import Found
 __all__ = ["DIALOGUES", "evaluate", "measured"]
 
 DIALOGUES = {
-    language: Path(__file__).resolve().parent / "data" / f"dialogues3_{language}.jsonl" for language in ("ko", "en")
+    language: Path(__file__).resolve().parent / "data" / f"dialogues4_{language}.jsonl" for language in ("ko", "en")
 }
 
 

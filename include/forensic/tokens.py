@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-__all__ = ["KIWI_CHARACTERS", "LANGUAGES", "Morpheme", "Token", "morphemes", "tokenize"]
+__all__ = ["KIWI_CHARACTERS", "LANGUAGES", "Morpheme", "Token", "listed_morphemes", "morphemes", "tokenize"]
 
 LANGUAGES = ("ko", "en")
 """Languages that have rules."""
@@ -75,6 +75,8 @@ class Token:
     """Index of the sentence in the text."""
     base: str = ""
     """Endings and suffixes without politeness and vowel harmony (``아요`` → ``어``, ``았`` → ``었``); else the form."""
+    ident: int = -1
+    """Kiwi's number of the morpheme; -1 for English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,12 @@ def morphemes(text: str) -> list[Morpheme]:
     return found
 
 
+def listed_morphemes(count: int) -> list[tuple[str, str]]:
+    """Form and tag of Kiwi's first morphemes, the most common ones, by their number."""
+    listed = [_kiwi().morpheme(number) for number in range(count)]
+    return [(str(one.form), str(one.tag)) for one in listed]
+
+
 def _korean(texts: Sequence[str]) -> list[list[Token]]:
     pieces = [(number, start, stop) for number, text in enumerate(texts) for start, stop in _pieces(text)]
     # compatible_jamo: endings read ㄴ다, ㄹ게 in the rules, not bare final consonants.
@@ -163,7 +171,7 @@ def _append(found: list[Token], tokens: Sequence[Any], offset: int, sentence: in
             continue
         start = offset + token.start
         base = _base(form) if tag[0] == "E" else form
-        found.append(Token(form, tag, start, start + token.len, sentence + token.sent_position, base))
+        found.append(Token(form, tag, start, start + token.len, sentence + token.sent_position, base, token.id))
 
 
 def _base(ending: str) -> str:

@@ -11,20 +11,19 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 
 from include.errors import VoiceManError
 from include.forensic.learned import features
-from include.forensic.learned.classifier import softmax
-from include.forensic.learned.corpus import GROUPS, HARMLESS, OWN, SILENT, TAXONOMY, Example, own_examples
+from include.forensic.learned.corpus import CLASSES, GROUPS, HARMLESS, OWN, SILENT, TAXONOMY, Example, own_examples
 from include.forensic.learned.labdata import YIELDING, beside, lab_examples, lab_files
-from include.forensic.learned.modelfile import SHIPPED, Card, Source, write_model
-from include.forensic.learned.training import CLASSES, calibrated, fit, folds, held_out, numbers, shown
-from include.forensic.vectors import encoder_version
+from include.forensic.learned.maker import Maker
+from include.forensic.learned.modelfile import SHIPPED, Card, Source, encoders, write_model
+from include.forensic.learned.training import LIKELIER
 
 __all__ = ["PRIOR", "SIZES", "THRESHOLD_RATE", "main", "train"]
 
@@ -66,29 +65,22 @@ def train(data: Path | None, out: Path, *, name: str) -> Card:
 def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path, *, name: str) -> Card:
     """:func:`train` on examples at hand; ``sources`` are path, examples and licence."""
     examples = [example for _, found, _ in sources for example in found]
-    items = shown(examples, folds(examples))
-    labels = [item.label for item in items[: len(examples)]]
-    numbered = numbers([item.turns for item in items])
-    scores = held_out(items, numbered, len(examples))
-    slope, offset = calibrated(scores, labels, PRIOR)
-    weights = [item.weight for item in items]
-    uncalibrated = fit(numbered, [item.label for item in items], weights)
-    classifier = replace(uncalibrated, slope=slope, offset=offset)
-    probabilities = softmax(slope * scores + offset)
+    made = Maker(examples, PRIOR, Console(stderr=True).log)
     card = Card(
         schema="voiceman.language-model/1",
         name=name,
         classes=list(CLASSES),
         features=features.VERSION,
-        encoder=encoder_version(),
+        encoder=encoders(),
         sizes=list(SIZES),
         prior=PRIOR,
-        thresholds=_thresholds(probabilities, examples),
+        favoured=LIKELIER,
+        thresholds=_thresholds(made.held_out, examples),
         trained_on=[_source(path, found, licence) for path, found, licence in sources],
-        measured=_measured(probabilities, labels),
+        measured=_measured(made.held_out, made.labels),
         arrays_sha256="",
     )
-    return write_model(out, classifier, card)
+    return write_model(out, made.classifier(), card)
 
 
 def _thresholds(probabilities: NDArray[np.float64], examples: Sequence[Example]) -> dict[str, float]:

@@ -31,10 +31,10 @@ from include.forensic.learned import (
     weighed,
     write_model,
 )
-from include.forensic.learned.classifier import Classifier
+from include.forensic.learned.classifier import Classifier, Linear, softmax, weighted
 from include.forensic.learned.corpus import Example
 from include.forensic.learned.detector import ALONE_THRESHOLD, NEVER_ALONE
-from include.forensic.learned.features import BUCKETS, DENSE, is_korean, plain, turn_pieces, windows
+from include.forensic.learned.features import BUCKETS, DENSE, is_korean, plain, read_turns, windows
 from include.forensic.learned.labdata import YIELDING, beside, lab_examples, lab_files
 from include.forensic.learned.stretches import STRETCH_CHARACTERS, stretches
 from include.forensic.rulebook import load_taxonomy
@@ -146,7 +146,9 @@ def test_a_call_in_one_line_is_cut_into_stretches_of_their_turn() -> None:
 
 def test_pieces_do_not_depend_on_spacing_or_punctuation_but_on_words() -> None:
     assert plain("죽여, 버릴 거야!!") == "죽여 버릴 거야"
-    one, two, other = turn_pieces(["죽여 버릴 거야.", "죽여버릴거야", "내일 만나요"])
+    one, two, other = (
+        set(turn.pieces.tolist()) for turn in read_turns(["죽여 버릴 거야.", "죽여버릴거야", "내일 만나요"])
+    )
     shared = len(one & two) / len(one | two)
     assert shared > 0.8 > 0.2 > len(one & other) / len(one | other)
 
@@ -220,7 +222,8 @@ def test_the_weights_of_a_class_of_one_window_are_found_beside_large_ones() -> N
 def test_a_small_training_set_is_learned_and_the_same_every_time() -> None:
     lines = [("오늘 점심 뭐 먹을까", HARMLESS), ("내일 몇 시에 만나", HARMLESS)]
     lines += [("너 죽여 버린다", "THREAT"), ("칼로 찔러 버릴 거야", "THREAT"), ("돈 안 내놓으면 뿌린다", "EXTORTION")]
-    numbered = training.numbers([(text,) for text, _ in lines])
+    items = [(text,) for text, _ in lines]
+    numbered = training.numbers(items, training.read(items))
     labels, weights = [label for _, label in lines], [1.0] * len(lines)
     first, second = (training.fit(numbered, labels, weights) for _ in range(2))
     scores = first.scores(*numbered)
@@ -234,9 +237,10 @@ def test_calibration_moves_the_share_of_harm_to_the_prior() -> None:
     scores = draw.normal(0, 0.3, (400, len(training.CLASSES)))
     for row, label in enumerate(labels):
         scores[row, training.CLASSES.index(label)] += 0.3
-    (slope, half), (same, rare) = (training.calibrated(scores, labels, prior) for prior in (0.5, 0.02))
-    assert slope == same
-    assert abs(training.softmax(slope * scores + half)[:, -1].mean() - 0.5) < 0.03
+    korean = np.ones(400, dtype=bool)
+    (slopes, half), (same, rare) = (training.calibrated([scores], korean, labels, prior) for prior in (0.5, 0.02))
+    assert np.array_equal(slopes, same)
+    assert abs(softmax(weighted([scores], korean, slopes) + half)[:, -1].mean() - 0.5) < 0.03
     moved = (rare[-1] - rare[:-1]) - (half[-1] - half[:-1])
     assert np.allclose(moved, np.log(0.98 / 0.02))
 
@@ -244,11 +248,36 @@ def test_calibration_moves_the_share_of_harm_to_the_prior() -> None:
 def test_a_group_of_many_examples_is_no_more_probable_for_them() -> None:
     labels = [HARMLESS, "THREAT", "THREAT", "THREAT", "EXTORTION"] * 60
     scores = np.random.default_rng(2).normal(0, 0.01, (len(labels), len(training.CLASSES)))
-    slope, offset = training.calibrated(scores, labels, 0.4)
-    found = dict(zip(training.CLASSES, training.softmax(slope * scores + offset).mean(axis=0), strict=True))
+    korean = np.ones(len(labels), dtype=bool)
+    slopes, offset = training.calibrated([scores], korean, labels, 0.4)
+    mean = softmax(weighted([scores], korean, slopes) + offset).mean(axis=0)
+    found = dict(zip(training.CLASSES, mean, strict=True))
     assert abs(found["THREAT"] - 0.2) < 0.02
     assert abs(found["EXTORTION"] - 0.2) < 0.02
     assert abs(found[HARMLESS] - 0.6) < 0.04
+
+
+def test_phishing_is_assumed_more_frequent_than_another_group_and_the_card_says_so(model: LanguageModel) -> None:
+    labels = [HARMLESS, "VISHING", "EXTORTION"] * 60
+    scores = np.random.default_rng(2).normal(0, 0.01, (len(labels), len(training.CLASSES)))
+    korean = np.ones(len(labels), dtype=bool)
+    slopes, offset = training.calibrated([scores], korean, labels, 0.1)
+    mean = softmax(weighted([scores], korean, slopes) + offset).mean(axis=0)
+    found = dict(zip(training.CLASSES, mean, strict=True))
+    assert found["VISHING"] / found["EXTORTION"] == pytest.approx(training.LIKELIER["VISHING"], rel=0.1)
+    assert model.card.favoured == training.LIKELIER
+
+
+def test_a_member_counts_where_it_tells_something_and_a_kind_of_language_has_its_own_slopes() -> None:
+    draw = np.random.default_rng(4)
+    labels = [HARMLESS, "THREAT"] * 300
+    korean = np.arange(600) < 300
+    right = np.eye(len(training.CLASSES))[[training.CLASSES.index(label) for label in labels]]
+    noise = draw.normal(0, 0.5, (2, 600, len(training.CLASSES)))
+    members = [noise[0] + right * korean[:, None], noise[1] + right * ~korean[:, None]]
+    slopes, _ = training.calibrated(members, korean, labels, 0.5)
+    assert slopes[0, 0] > 3 * slopes[0, 1]
+    assert slopes[1, 1] > 3 * slopes[1, 0]
 
 
 def test_the_shipped_model_saw_nothing_but_the_projects_examples(model: LanguageModel) -> None:
@@ -291,10 +320,9 @@ def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path, model: Languag
     count = len(training.CLASSES)
     tiny = Classifier(
         training.CLASSES,
-        np.zeros((DENSE, count), np.float32),
-        np.zeros((BUCKETS, count), np.float32),
-        np.zeros(count),
-        1.0,
+        Linear(np.zeros((DENSE, count), np.float32), np.zeros((BUCKETS, count), np.float32), np.zeros(count)),
+        {},
+        np.ones((2, 2)),
         np.zeros(count),
     )
     card = write_model(tmp_path, tiny, model.card.model_copy(update={"name": "tiny"}))

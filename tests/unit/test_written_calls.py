@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from eval.written_calls import calls, curve, form
+from eval.per_hour import TALK, per_hour
+from eval.written_calls import calls, curve, form, searched
 from include.forensic.detect import Passage, examine
-from include.forensic.learned import own_examples
+from include.forensic.learned import LanguageModel, own_examples
 from include.forensic.rulebook import load_taxonomy
 
 EVERYTHING = calls()
@@ -23,7 +24,7 @@ def _runs(turns: list[str]) -> set[str]:
 
 def test_there_are_enough_calls_of_each_writer_and_form() -> None:
     assert Counter((call["writer"], call["phishing"]) for call in EVERYTHING) == {
-        ("investigator", True): 50, ("listener", True): 50, ("investigator", False): 75, ("listener", False): 75
+        ("vendor", True): 60, ("social worker", True): 50, ("vendor", False): 90, ("social worker", False): 75
     }  # fmt: skip
     forms = Counter((form(call), call["phishing"]) for call in EVERYTHING)
     assert len(forms) == 6
@@ -43,6 +44,25 @@ def test_no_call_shares_a_run_of_words_with_the_examples_that_the_model_is_made_
     seen = {run for example in own_examples() for run in _runs(list(example.turns))}
     shared = {call["id"]: _runs([turn["text"] for turn in call["turns"]]) & seen for call in EVERYTHING}
     assert {name: runs for name, runs in shared.items() if runs} == {}
+
+
+def test_long_ordinary_calls_are_long_and_share_no_run_of_words_with_the_examples() -> None:
+    talk = calls(TALK)
+    assert Counter(call["writer"] for call in talk) == {"friend": 16, "supervisor": 16}
+    assert min(len(call["turns"]) for call in talk) >= 90
+    seen = {run for example in own_examples() for run in _runs(list(example.turns))}
+    assert not [call["id"] for call in talk if _runs([turn["text"] for turn in call["turns"]]) & seen]
+
+
+def test_findings_an_hour_are_counted_by_the_syllables() -> None:
+    talk = ["가" * 500] * 36
+    found = searched({"turns": [{"speaker": "A", "text": "너 죽여 버릴 거야"}]}, LanguageModel.load())
+    assert found.hits
+    result = per_hour([found, found], [talk, talk])
+    assert result["hours"] == 2
+    assert result["per_hour"]["findings"][0] == len(found.hits) + len(found.by_model)
+    nothing = per_hour([], [talk])["per_hour"]["findings"]
+    assert nothing == [0, 0, 3.69], "the interval of no event in an hour"
 
 
 def test_a_call_about_phishing_sets_steps_aside_that_a_caller_would_be_found_by() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from include.errors import DocumentError
 from include.forensic.rulebook import load_taxonomy
 
-__all__ = ["GROUPS", "HARMLESS", "OWN", "SILENT", "TAXONOMY", "Example", "own_examples", "read_examples"]
+__all__ = ["CLASSES", "GROUPS", "HARMLESS", "OWN", "SILENT", "TAXONOMY", "Example", "own_examples", "read_examples"]
 
 GROUPS = (
     "THREAT",
@@ -37,6 +37,9 @@ GROUPS = (
 """What a model tells apart: the first parts of the taxonomy's category ids."""
 
 HARMLESS = "-"
+
+CLASSES = (*GROUPS, HARMLESS)
+"""What a window can be."""
 
 OWN = Path(__file__).resolve().parent.parent / "corpus"
 """The project's own examples, every one written for it."""

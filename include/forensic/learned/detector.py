@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from include.forensic.learned.classifier import Classifier
 from include.forensic.learned.corpus import GROUPS
-from include.forensic.learned.features import Window, dense, pieces, turn_pieces, windows
+from include.forensic.learned.features import Window, dense, read_turns, windows
 from include.forensic.learned.modelfile import SHIPPED, Card, read_model
 from include.forensic.learned.stretches import stretches
 
@@ -91,11 +91,12 @@ class LanguageModel:
     def windows(self, said: Sequence[str]) -> tuple[list[Window], NDArray[np.float64]]:
         """Every window of a dialogue's stretches with its probabilities, shape ``(windows, classes)``."""
         chosen = windows(len(said), self.card.sizes)
-        buckets = turn_pieces(said)
+        turns = read_turns(said)
+        answers = self._classifier.answers(turns)
         blocks = []
         for start in range(0, len(chosen), _BLOCK):
             block = chosen[start : start + _BLOCK]
-            blocks.append(self._classifier.probabilities(dense(said, block), [pieces(buckets, item) for item in block]))
+            blocks.append(self._classifier.probabilities(dense(said, block), turns, answers, block))
         return chosen, np.concatenate(blocks) if blocks else np.zeros((0, len(self._classifier.classes)))
 
     def read(self, turns: Sequence[str]) -> Reading:

@@ -4,7 +4,8 @@ What a classifier sees of a *window* (some consecutive turns): the multilingual 
 the mean, highest and lowest of its turns' vectors, component by component; and a bag of hashed pieces, each counted
 once: runs of 1-4 letters (syllables) without spaces, runs of 4-6 jamo (so that 죽인다 and 주긴다, or a cut-off ending,
 share most pieces), runs of 1-2 words, and runs of 1-2 morphemes (Korean only). Hashing (CRC-32, alike on every machine)
-needs no vocabulary, so a model file holds no words of anybody's data.
+needs no vocabulary, so a model file holds no words of anybody's data. For :mod:`include.forensic.learned.convolution`
+the words stay in their order, each a vector: Kiwi's for Korean morphemes, the sentence encoder's for words of others.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from include.forensic.kiwi_vectors import MORPHEME_WIDTH, morpheme_ids, morpheme_vectors
 from include.forensic.tokens import tokenize
 from include.forensic.vectors import WIDTH, sentence_vectors
 
@@ -24,17 +26,19 @@ __all__ = [
     "BUCKETS",
     "DENSE",
     "VERSION",
+    "Turn",
     "Window",
     "dense",
     "is_korean",
     "pieces",
     "plain",
     "pooled",
-    "turn_pieces",
+    "read_turns",
     "windows",
+    "word_vectors",
 ]
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when the same text would give other numbers: a model of another version is refused."""
 
 BUCKETS = 1 << 17
@@ -58,6 +62,21 @@ class Window:
 
     first: int
     last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is counted of a turn."""
+
+    pieces: NDArray[np.int32]
+    """Buckets of its pieces, each once, ascending: an array, because a hundred thousand sets would fill the memory."""
+    words: NDArray[np.int32] | list[str]
+    """Numbers of its morphemes, or, where no Hangul is in it, its words."""
+
+    @property
+    def korean(self) -> bool:
+        """Whether any Hangul is in it."""
+        return not isinstance(self.words, list)
 
 
 def windows(turns: int, sizes: Sequence[int]) -> list[Window]:
@@ -87,33 +106,51 @@ def plain(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def turn_pieces(texts: Sequence[str]) -> list[frozenset[int]]:
-    """Buckets of each turn's pieces."""
+def read_turns(texts: Sequence[str]) -> list[Turn]:
+    """What is counted of each turn."""
     said = [plain(text).lower() for text in texts]
     korean = [index for index, text in enumerate(said) if is_korean(text)]
-    morphemes: list[list[str]] = [[] for _ in said]
+    found = {index: Turn(_buckets(text, ()), text.split()) for index, text in enumerate(said)}
     for index, tokens in zip(korean, tokenize([said[index] for index in korean], "ko"), strict=True):
-        morphemes[index] = [f"{token.base}/{token.tag[:2]}" for token in tokens]
-    return [_buckets(text, own) for text, own in zip(said, morphemes, strict=True)]
+        morphemes = [f"{token.base}/{token.tag[:2]}" for token in tokens]
+        found[index] = Turn(_buckets(said[index], morphemes), morpheme_ids(tokens))
+    return list(found.values())
 
 
-def _buckets(text: str, morphemes: Sequence[str]) -> frozenset[int]:
+def word_vectors(turns: Sequence[Turn], *, korean: bool) -> list[NDArray[np.float32]]:
+    """Vectors of each turn's words, ``(words, width)``: of its morphemes, or of its words; none for the other kind."""
+    width = MORPHEME_WIDTH if korean else WIDTH
+    own = [turn for turn in turns if turn.korean is korean]
+    if korean:
+        vectors = morpheme_vectors(np.concatenate([np.zeros(0, np.int32), *(turn.words for turn in own)]))
+    else:
+        vectors = sentence_vectors([word for turn in own for word in turn.words])
+    ends = iter(np.cumsum([len(turn.words) for turn in own]).tolist())
+    empty = np.zeros((0, width), dtype=np.float32)
+    found = []
+    for turn in turns:
+        end = next(ends) if turn.korean is korean else 0
+        found.append(vectors[end - len(turn.words) : end] if end else empty)
+    return found
+
+
+def _buckets(text: str, morphemes: Sequence[str]) -> NDArray[np.int32]:
     words = text.split()
     letters = "".join(words)
     named = [f"s{run}" for run in _runs(letters, SYLLABLES)]
     named += [f"j{run}" for run in _runs(unicodedata.normalize("NFD", letters), JAMO)]
     named += ["w" + " ".join(run) for run in _runs(words, WORDS)]
     named += ["m" + " ".join(run) for run in _runs(morphemes, MORPHEMES)]
-    return frozenset(zlib.crc32(name.encode()) % BUCKETS for name in named)
+    return np.unique(np.array([zlib.crc32(name.encode()) % BUCKETS for name in named], dtype=np.int32))
 
 
 def _runs(text: Sequence[str], sizes: Sequence[int]) -> list[Sequence[str]]:
     return [text[at : at + size] for size in sizes for at in range(len(text) - size + 1)]
 
 
-def pieces(turns: Sequence[frozenset[int]], window: Window) -> NDArray[np.int64]:
+def pieces(turns: Sequence[Turn], window: Window) -> NDArray[np.int64]:
     """The buckets of a window, each once, ascending."""
-    return np.array(sorted(frozenset().union(*turns[window.first : window.last])), dtype=np.int64)
+    return np.unique(np.concatenate([turn.pieces for turn in turns[window.first : window.last]])).astype(np.int64)
 
 
 def dense(texts: Sequence[str], chosen: Sequence[Window]) -> NDArray[np.float32]:

@@ -10,25 +10,32 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from include.errors import ModelError
+from include.forensic.kiwi_vectors import morphemes_version
 from include.forensic.learned import features
-from include.forensic.learned.classifier import Classifier
+from include.forensic.learned.classifier import Classifier, Linear
+from include.forensic.learned.convolution import RUNS, Tower
 from include.forensic.learned.corpus import GROUPS, HARMLESS
 from include.forensic.vectors import encoder_version
 
-__all__ = ["SHIPPED", "Card", "Source", "read_model", "write_model"]
+__all__ = ["SHIPPED", "Card", "Source", "encoders", "read_model", "write_model"]
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models" / "language"
 """The model that comes with the project."""
 
 _LIMIT = 64 << 20
-"""Bytes of a model file that are read: a real one has about 1 MiB."""
+"""Bytes of a model file that are read: a real one has about 6 MiB."""
+
+_TOWER = {True: "korean", False: "other"}
+"""What the arrays of the networks are called."""
 
 
 class Source(BaseModel):
@@ -59,7 +66,7 @@ class Card(BaseModel):
     prior: float = Field(gt=0, lt=1)
     """The share of harmful windows that the probabilities assume."""
     favoured: dict[str, float] = Field(default_factory=dict)
-    """Groups for which another share is assumed: none in models made since 2026-11-28."""
+    """Groups that are assumed to be so many times as frequent as another one."""
     thresholds: dict[str, float]
     """Probability from which a window becomes a finding, for each group."""
     trained_on: list[Source]
@@ -91,15 +98,26 @@ def write_model(folder: Path, classifier: Classifier, card: Card) -> Card:
 def _packed(classifier: Classifier) -> bytes:
     """The arrays as ``.npz``, the same bytes for the same numbers (NumPy's own writer stamps no time)."""
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        dense=classifier.dense.astype(np.float16),
-        sparse=classifier.sparse.astype(np.float16),
-        intercept=classifier.intercept,
-        offset=classifier.offset,
-        slope=np.array(classifier.slope),
-    )
+    arrays: dict[str, NDArray[Any]] = {
+        "dense": classifier.linear.dense.astype(np.float16),
+        "sparse": classifier.linear.sparse.astype(np.float16),
+        "intercept": classifier.linear.intercept,
+        "offset": classifier.offset,
+        "slopes": classifier.slopes,
+    }
+    for korean, tower in classifier.towers.items():
+        name = _TOWER[korean]
+        parts = {"centre": tower.centre, "bias": tower.bias, "weights": tower.weights}
+        parts |= {f"kernel{run}": kernel for run, kernel in zip(RUNS, tower.kernels, strict=True)}
+        arrays |= {f"{name}.{part}": values.astype(np.float16) for part, values in parts.items()}
+        arrays[f"{name}.intercept"] = tower.intercept
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub lists no arrays by keyword
     return buffer.getvalue()
+
+
+def encoders() -> str:
+    """What gives sentences and words their vectors, with versions."""
+    return f"{encoder_version()}, {morphemes_version()}"
 
 
 def read_model(folder: Path) -> tuple[Classifier, Card]:
@@ -119,10 +137,10 @@ def read_model(folder: Path) -> tuple[Classifier, Card]:
         raise ModelError(f"{folder}/card.json is not a model card: {where}: {first['msg']}.") from error
     if hashlib.sha256(packed).hexdigest() != card.arrays_sha256:
         raise ModelError(f"{folder}/model.npz is not the file that its card names; make the model again.")
-    if card.features != features.VERSION or card.encoder != encoder_version():
+    if card.features != features.VERSION or card.encoder != encoders():
         raise ModelError(
             f"{folder} was made for features {card.features} and {card.encoder}, this version has "
-            f"{features.VERSION} and {encoder_version()}; make it again with make train."
+            f"{features.VERSION} and {encoders()}; make it again with make train."
         )
     if tuple(card.classes) != (*GROUPS, HARMLESS) or set(card.thresholds) != set(GROUPS):
         raise ModelError(f"{folder} knows other groups than this version; make it again with make train.")
@@ -137,11 +155,24 @@ def _unpacked(packed: bytes, card: Card, folder: Path) -> Classifier:
         with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
             return Classifier(
                 classes=tuple(card.classes),
-                dense=arrays["dense"].astype(np.float32),
-                sparse=arrays["sparse"].astype(np.float32),
-                intercept=arrays["intercept"].astype(np.float64),
-                slope=float(arrays["slope"]),
+                linear=Linear(
+                    arrays["dense"].astype(np.float32),
+                    arrays["sparse"].astype(np.float32),
+                    arrays["intercept"].astype(np.float64),
+                ),
+                towers={kind: _tower(arrays, name) for kind, name in _TOWER.items() if f"{name}.centre" in arrays},
+                slopes=arrays["slopes"].astype(np.float64),
                 offset=arrays["offset"].astype(np.float64),
             )
     except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ModelError(f"{folder}/model.npz does not hold the arrays of a language model ({error}).") from error
+
+
+def _tower(arrays: Mapping[str, NDArray[Any]], name: str) -> Tower:
+    return Tower(
+        arrays[f"{name}.centre"].astype(np.float32),
+        tuple(arrays[f"{name}.kernel{run}"].astype(np.float32) for run in RUNS),
+        arrays[f"{name}.bias"].astype(np.float32),
+        arrays[f"{name}.weights"].astype(np.float32),
+        arrays[f"{name}.intercept"].astype(np.float64),
+    )
