@@ -252,10 +252,10 @@ def test_figures_apply_only_where_model_language_and_method_are_the_same() -> No
     transcript = make_transcript()
     analysis = make_analysis(transcript)
     rows = accuracy_rows(transcript, analysis, Labels(KO, hours=False))
-    assert [one.applies for one in rows] == [True, True, False, True, False, False, False]
+    assert [one.applies for one in rows] == [True, True, False, True, False, False, False, False]
     transcript.engine.model = "large-v3"
     rows = accuracy_rows(transcript, analysis, Labels(KO, hours=False))
-    assert [one.applies for one in rows] == [False, False, False, True, False, False, False]
+    assert [one.applies for one in rows] == [False, False, False, True, False, False, False, False]
     assert KO("accuracy.by_model") in rows[0].why
     transcript.language = "en"
     assert not any(one.applies for one in accuracy_rows(transcript, analysis, Labels(EN, hours=False)))
