@@ -6,7 +6,8 @@ wants, a third is calm and official, in a third the demand comes late or never i
 share words and matters with them, or are ordinary. Half has errors like a recogniser's and no punctuation, a tenth
 holds one speaker only, a tenth is one line. **The writers are language models of one make, these are no recorded
 calls**: what is reached here says how kinds of calls are told apart that were thought of, not what real callers say.
-They are counted, not read, and had no part in any choice. Six earlier files of that kind are training examples now
+They are counted, not read; but the count of one model was seen before it was decided that phishing is assumed more
+frequent than other groups (its size was set on held-out examples, bench/README.md). Six earlier files of that kind are training examples now
 (``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``, ``ko.calls8.tsv`` to ``10``); a test keeps this one out of them.
 """
 
