@@ -7,8 +7,9 @@ share words and matters with them, or are ordinary. Half has errors like a recog
 holds one speaker only, a tenth is one line. **The writers are language models of one make, these are no recorded
 calls**: what is reached here says how kinds of calls are told apart that were thought of, not what real callers say.
 They are counted, not read; but the count of one model was seen before it was decided that phishing is assumed more
-frequent than other groups (its size was set on held-out examples, bench/README.md). Six earlier files of that kind are training examples now
-(``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``, ``ko.calls8.tsv`` to ``10``); a test keeps this one out of them.
+frequent than other groups (its size was set on held-out examples, bench/README.md). Six earlier files of that kind are
+training examples now (``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``, ``ko.calls8.tsv`` to ``10``); a test keeps
+this one out of them.
 """
 
 from __future__ import annotations
