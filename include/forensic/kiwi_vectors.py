@@ -41,6 +41,7 @@ _SCALE_FROM, _ZERO_FROM = 8, 6
 
 _COMMON = 1000
 """Morphemes are numbered by how common they are: those that other forms stand for are among the first."""
+_INSTALL = "install the kiwipiepy_model of requirements.txt."
 _OTHER_FORM = {
     ("가", "JKS"): "이",
     ("가", "JKC"): "이",
@@ -90,14 +91,15 @@ def morpheme_vectors(ids: NDArray[np.int32]) -> NDArray[np.float32]:
 def _table() -> NDArray[np.uint8]:
     """The packed rows of all morphemes, mapped from the file: memory holds what is used."""
     path = Path(str(distribution("kiwipiepy_model").locate_file("kiwipiepy_model/cong.mdl")))
-    raw = np.memmap(path, dtype=np.uint8, mode="r")
-    header = _HEADER.unpack(raw[: _HEADER.size].tobytes())
+    try:
+        raw = np.memmap(path, dtype=np.uint8, mode="r")
+        header = _HEADER.unpack(raw[: _HEADER.size].tobytes())
+    except (OSError, ValueError, struct.error) as error:  # missing, empty, shorter than its header
+        raise ModelError(f"{path} can't be read ({error}); {_INSTALL}") from error
     count, contexts, width, bits, group, start = *header[:3], *header[7:9], header[-1]
     first = start + contexts * _CONTEXT
     if (width, bits, group) != (MORPHEME_WIDTH, _BITS, _GROUP) or first + count * _ROW > len(raw):
-        raise ModelError(
-            f"{path} is not laid out as this version reads it; install the kiwipiepy_model of requirements.txt."
-        )
+        raise ModelError(f"{path} is not laid out as this version reads it; {_INSTALL}")
     return np.asarray(raw[first : first + count * _ROW]).reshape(count, _ROW)
 
 

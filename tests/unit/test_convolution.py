@@ -65,6 +65,18 @@ def test_a_file_of_another_layout_is_refused(tmp_path: Path, monkeypatch: pytest
         kiwi_vectors._table.__wrapped__()
 
 
+@pytest.mark.parametrize("content", [None, b"", bytes(20)], ids=["missing", "empty", "cut off"])
+def test_a_file_that_cant_be_read_is_named(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if content is not None:
+        (tmp_path / "cong.mdl").write_bytes(content)
+    there = SimpleNamespace(locate_file=lambda name: tmp_path / Path(name).name)
+    monkeypatch.setattr(kiwi_vectors, "distribution", lambda name: there)
+    with pytest.raises(ModelError, match=r"cong\.mdl can't be read .*; install the kiwipiepy_model"):
+        kiwi_vectors._table.__wrapped__()
+
+
 def test_words_of_each_kind_are_in_their_turns() -> None:
     turns = read_turns(["돈을 보내", "send me the money", "", "OK 알았어"])
     assert [turn.korean for turn in turns] == [True, False, False, True]

@@ -11,6 +11,7 @@ the matrix of inner products is never made, so memory grows with the windows and
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,9 +47,8 @@ _STEPS = 2000
 _NEWTON = 50
 _HALVINGS = 20
 
-_Numbers = NDArray[np.float32]
-_Line = tuple[_Numbers, _Numbers]
-"""Dual coefficients, and the scores that they give."""
+_Line = tuple[Any, Any]
+"""Dual coefficients, and the scores that they give: torch's tensors, ``(windows, classes)``."""
 
 
 Weights = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
@@ -103,11 +103,11 @@ def rarity(buckets: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
     return np.asarray(weight / max(float(np.sqrt((weight[there] ** 2).mean())), 1e-6), dtype=np.float32)
 
 
-def solve(rows: Design, target: _Numbers, weights: NDArray[np.float64]) -> _Numbers:
+def solve(rows: Design, target: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
     """Dual coefficients ``(windows, classes)`` that minimise, for each class, half the squared length of its weights
     times :data:`RIDGE`, and half the weighted squares of what windows lack to a margin of one.
 
-    Deterministic on one machine; single precision.
+    Single precision, with torch: on a GPU where there is one, else on all cores. Deterministic on one CPU.
 
     Args:
         rows: the windows.
@@ -117,58 +117,88 @@ def solve(rows: Design, target: _Numbers, weights: NDArray[np.float64]) -> _Numb
     Raises:
         ModelError: it does not settle, or meets numbers that are not finite.
     """
-    side = 2 * target - 1
-    share = weights.astype(np.float32)[:, None]
-    easy = np.asarray(1 / (_norms(rows) + RIDGE / share), dtype=np.float32)
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    held = _Held(rows, device)
+    side = 2 * torch.from_numpy(target).to(device) - 1
+    share = torch.from_numpy(weights.astype(np.float32)).to(device)[:, None]
+    easy = 1 / (torch.from_numpy(_norms(rows)).to(device) + RIDGE / share)
     close = max(CLOSE, _FIRST_CLOSE)
-    dual = _least_squares(rows, side, np.zeros_like(side), share, easy=easy, close=close)
-    scores = rows.scores(rows.weights(dual))
+    dual = _least_squares(held, side, torch.zeros_like(side), share, easy=easy, close=close)
+    scores = held.products(dual)
     lost = _lost(dual, scores, side, share)
     for _ in range(_NEWTON):
-        lacking = (side * scores < 1).astype(np.float32)
+        lacking = (side * scores < 1).float()
         close = max(CLOSE, close / _CLOSER)
-        step = _least_squares(rows, side * lacking, dual * lacking, share, easy=easy * lacking, close=close) - dual
-        moved = rows.scores(rows.weights(step))
+        step = _least_squares(held, side * lacking, dual * lacking, share, easy=easy * lacking, close=close) - dual
+        moved = held.products(step)
         length = _length((dual, scores), (step, moved), side, share)
         tried = _lost(dual + length * step, scores + length * moved, side, share)
-        length *= tried < lost  # a step that is not exact can lead upwards
+        length = length * (tried < lost)  # a step that is not exact can lead upwards
         dual, scores = dual + length * step, scores + length * moved
-        before, lost = lost, np.minimum(tried, lost)
-        if close == CLOSE and (before - lost <= SETTLED * before).all():
-            return dual
+        before, lost = lost, torch.minimum(tried, lost)
+        if close == CLOSE and bool((before - lost <= SETTLED * before).all()):
+            return np.asarray(dual.cpu().numpy())
     raise ModelError(f"No weights were found within {_NEWTON} steps; look for examples without words.")
 
 
-def _norms(rows: Design) -> _Numbers:
+class _Held:
+    """A design on a device; its pieces also turned round, because products with rows are the fast ones."""
+
+    def __init__(self, rows: Design, device: Any) -> None:
+        import torch
+
+        self._dense = torch.from_numpy(rows.dense).to(device)
+        self._sparse = _tensor(rows.sparse).to(device)
+        self._turned = _tensor(rows.sparse.T.tocsr()).to(device)
+
+    def products(self, dual: Any) -> Any:
+        """Scores ``(windows, classes)`` of the weights that dual coefficients stand for: inner products of windows."""
+        dense = self._dense @ (self._dense.T @ dual)
+        return dense + self._sparse @ (self._turned @ dual) + dual.sum(dim=0)
+
+
+def _tensor(sparse: Any) -> Any:
+    """A scipy matrix of compressed rows as torch's."""
+    import torch
+
+    starts, columns, values = (torch.from_numpy(part) for part in (sparse.indptr, sparse.indices, sparse.data))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
+        return torch.sparse_csr_tensor(starts, columns, values, sparse.shape)
+
+
+def _norms(rows: Design) -> NDArray[np.float32]:
     """The squared length of each window's numbers, ``(windows, 1)``, the intercept's one with them."""
     sparse = np.asarray(rows.sparse.multiply(rows.sparse).sum(axis=1)).reshape(-1)
     return np.asarray(1 + sparse + np.einsum("ij,ij->i", rows.dense, rows.dense), dtype=np.float32)[:, None]
 
 
-def _lost(dual: _Numbers, scores: _Numbers, side: _Numbers, share: _Numbers) -> NDArray[np.float64]:
+def _lost(dual: Any, scores: Any, side: Any, share: Any) -> Any:
     """What is minimised, for each class. Weights are the windows' sum by ``dual``, so their squared length is
     ``dual * scores``."""
-    lacks = np.maximum(0, 1 - side * scores)
-    return np.asarray((RIDGE * dual * scores + share * lacks**2).sum(axis=0, dtype=np.float64) / 2)
+    lacks = (1 - side * scores).clamp(min=0)
+    return (RIDGE * dual * scores + share * lacks**2).double().sum(dim=0) / 2
 
 
-def _length(at: _Line, step: _Line, side: _Numbers, share: _Numbers) -> _Numbers:
+def _length(at: _Line, step: _Line, side: Any, share: Any) -> Any:
     """For each class the share of a step, one at most, where what is minimised is least: where its slope, which only
     grows, is zero, by halving."""
+    import torch
+
     (dual, scores), (moves, moved) = at, step
-    least, most = np.zeros_like(scores[0]), np.ones_like(scores[0])
-    own, longer = RIDGE * (dual * moved).sum(axis=0), RIDGE * (moves * moved).sum(axis=0)
+    least, most = torch.zeros_like(scores[0]), torch.ones_like(scores[0])
+    own, longer = RIDGE * (dual * moved).sum(dim=0), RIDGE * (moves * moved).sum(dim=0)
     for _ in range(_HALVINGS):
         middle = (least + most) / 2
-        lacks = np.maximum(0, 1 - side * (scores + middle * moved))
-        falls = own + middle * longer < (share * lacks * side * moved).sum(axis=0)
-        least, most = np.where(falls, middle, least), np.where(falls, most, middle)
-    return np.asarray(most, dtype=np.float32)
+        lacks = (1 - side * (scores + middle * moved)).clamp(min=0)
+        falls = own + middle * longer < (share * lacks * side * moved).sum(dim=0)
+        least, most = torch.where(falls, middle, least), torch.where(falls, most, middle)
+    return most
 
 
-def _least_squares(
-    rows: Design, target: _Numbers, start: _Numbers, share: _Numbers, *, easy: _Numbers, close: float
-) -> _Numbers:
+def _least_squares(held: _Held, target: Any, start: Any, share: Any, *, easy: Any, close: float) -> Any:
     """Dual coefficients of least squares on ``target``, as ``close`` as a share of the right side.
 
     Over the windows where ``easy``, the preconditioner, is not zero: elsewhere ``target`` and ``start`` are zero, too.
@@ -176,23 +206,23 @@ def _least_squares(
     ridge = RIDGE / share
     inside = easy > 0
 
-    def moved(by: _Numbers) -> _Numbers:
-        return np.asarray(inside * (rows.scores(rows.weights(by)) + ridge * by), dtype=np.float32)
+    def moved(by: Any) -> Any:
+        return inside * (held.products(by) + ridge * by)
 
-    aim = close * np.sqrt((target**2).sum(axis=0))
-    found, rest = start.copy(), target - moved(start)
+    aim = close * target.norm(dim=0)
+    found, rest = start.clone(), target - moved(start)
     step = easy * rest
-    size = (rest * step).sum(axis=0)
+    size = (rest * step).sum(dim=0)
     for _ in range(_STEPS):
-        if (np.sqrt((rest**2).sum(axis=0)) <= aim).all():
+        if bool((rest.norm(dim=0) <= aim).all()):
             return found
         through = moved(step)
-        length = _share(size, (step * through).sum(axis=0))
+        length = _share(size, (step * through).sum(dim=0))
         found += length * step
         rest -= length * through
         eased = easy * rest
-        size, before = (rest * eased).sum(axis=0), size
-        if not np.isfinite(size).all():
+        size, before = (rest * eased).sum(dim=0), size
+        if not bool(size.isfinite().all()):
             raise ModelError("Numbers of the examples are not finite; install the locked packages.")
         step = eased + _share(size, before) * step
     raise ModelError(
@@ -200,6 +230,6 @@ def _least_squares(
     )
 
 
-def _share(above: _Numbers, below: _Numbers) -> _Numbers:
+def _share(above: Any, below: Any) -> Any:
     """Quotients; 0 for a class that nothing is left of."""
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return (above / below.where(below > 0, 1)).where(below > 0, 0)

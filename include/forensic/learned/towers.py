@@ -13,7 +13,8 @@ from include.forensic.learned.convolution import Tower
 from include.forensic.learned.convolution_training import Spoken, train_tower
 from include.forensic.learned.corpus import CLASSES
 from include.forensic.learned.features import Turn, Window
-from include.forensic.vectors import WIDTH, sentence_vectors
+from include.forensic.learned.spread import spread
+from include.forensic.vectors import sentence_vectors
 
 __all__ = ["fit_towers", "korean_items", "spoken", "tower_scores"]
 
@@ -53,7 +54,7 @@ def _korean(words: Sequence[NDArray[np.int32] | list[str]]) -> tuple[NDArray[np.
 def _other(words: Sequence[NDArray[np.int32] | list[str]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     every = [str(word) for own in words for word in own]
     number = {word: row for row, word in enumerate(dict.fromkeys(every))}
-    vectors = sentence_vectors(list(number)) if number else np.zeros((0, WIDTH), np.float32)
+    vectors = np.concatenate(spread(sentence_vectors, list(number)))
     return vectors, np.array([number[word] for word in every], dtype=np.int64)
 
 

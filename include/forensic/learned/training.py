@@ -22,6 +22,7 @@ from include.forensic.learned.corpus import CLASSES, GROUPS, HARMLESS, Example
 from include.forensic.learned.features import Turn, Window, is_korean, pieces, plain, pooled, read_turns
 from include.forensic.learned.misheard import misheard
 from include.forensic.learned.solver import SPARSE_SCALE, Numbers, design, rarity, solve
+from include.forensic.learned.spread import spread
 from include.forensic.learned.stretches import stretches
 from include.forensic.learned.towers import fit_towers, tower_scores
 from include.forensic.vectors import sentence_vectors
@@ -191,17 +192,21 @@ def _strung(draw: random.Random, examples: Sequence[Example], part: int) -> Iter
 def read(items: Sequence[Sequence[str]]) -> dict[str, Turn]:
     """What is counted of each text that is a turn of any item."""
     flat = list(dict.fromkeys(turn for turns in items for turn in turns))
-    return dict(zip(flat, read_turns(flat), strict=True))
+    return dict(zip(flat, (turn for part in spread(read_turns, flat) for turn in part), strict=True))
 
 
 def numbers(items: Sequence[Sequence[str]], counted: Mapping[str, Turn]) -> Numbers:
     """Dense part and buckets of dialogues, each taken as one window; ``counted`` is what :func:`read` gave."""
-    vectors = dict(zip(counted, sentence_vectors([plain(turn) for turn in counted]), strict=True))
-    whole = sentence_vectors([" ".join(plain(turn) for turn in turns) for turns in items])
+    vectors = dict(zip(counted, _vectors([plain(turn) for turn in counted]), strict=True))
+    whole = _vectors([" ".join(plain(turn) for turn in turns) for turns in items])
     found = np.stack(
         [pooled(row, np.stack([vectors[turn] for turn in turns])) for row, turns in zip(whole, items, strict=True)]
     )
     return found, [pieces([counted[turn] for turn in turns], Window(0, len(turns))) for turns in items]
+
+
+def _vectors(texts: Sequence[str]) -> NDArray[np.float32]:
+    return np.concatenate(spread(sentence_vectors, texts))
 
 
 def _targets(labels: Sequence[str], weights: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
