@@ -24,7 +24,7 @@ def _runs(turns: list[str]) -> set[str]:
 
 def test_there_are_enough_calls_of_each_writer_and_form() -> None:
     assert Counter((call["writer"], call["phishing"]) for call in EVERYTHING) == {
-        ("vendor", True): 60, ("social worker", True): 50, ("vendor", False): 90, ("social worker", False): 75
+        ("pharmacist", True): 50, ("driver", True): 50, ("pharmacist", False): 74, ("driver", False): 75
     }  # fmt: skip
     forms = Counter((form(call), call["phishing"]) for call in EVERYTHING)
     assert len(forms) == 6
@@ -48,7 +48,7 @@ def test_no_call_shares_a_run_of_words_with_the_examples_that_the_model_is_made_
 
 def test_long_ordinary_calls_are_long_and_share_no_run_of_words_with_the_examples() -> None:
     talk = calls(TALK)
-    assert Counter(call["writer"] for call in talk) == {"friend": 16, "supervisor": 16}
+    assert Counter(call["writer"] for call in talk) == {"friend": 16, "supervisor": 16, "hairdresser": 20}
     assert min(len(call["turns"]) for call in talk) >= 90
     seen = {run for example in own_examples() for run in _runs(list(example.turns))}
     assert not [call["id"] for call in talk if _runs([turn["text"] for turn in call["turns"]]) & seen]

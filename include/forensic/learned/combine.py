@@ -52,10 +52,10 @@ CONTEXT = "context"
 WEAK = 2
 """Up to this severity a match needs the model's agreement."""
 
-AGREEMENT = 0.38
-"""Probability of harm in a short window that agrees with a weak match (with a prior of 2 % this was 0.1: the same odds
-over the prior's). With the next constant, 30 dialogues of 40 ordinary sentences kept 2 of 20 such matches, and DKTC
-some nine of ten."""
+AGREEMENT = 0.5
+"""Probability of harm in a short window that agrees with a weak match: as likely as not. By held-out probabilities of
+the project's examples 84 of 100 weak matches of one place in examples of a group stay and 18 of 250 in harmless ones
+(with 0.38: 87 and 28), of those of several places 90 of 100 and 8 of 150 (93 and 11)."""
 
 SCENE_AGREEMENT = 0.14
 """Probability of the dialogue's most probable group that agrees with a weak match (with a prior of 2 %: 0.03)."""
@@ -67,7 +67,8 @@ PLAIN = ("THREAT", "EXTORTION", "SELF_HARM")
 """Families whose severe matches no context holds back."""
 
 WELFARE = "SELF_HARM"
-"""Matches of this family, weak ones too, are findings without the model's agreement."""
+"""Matches of this family, weak ones too, are findings without the model's agreement: asking for 0.05 would leave 7 of
+the 18 weak ones in harmless examples, and take 6 of 100 from those of people who speak so (held-out probabilities)."""
 
 LEADING = 0.027
 """From this probability on, the model's most probable group is raised together with a rule's."""

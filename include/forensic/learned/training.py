@@ -59,7 +59,7 @@ SCENE, PASSAGE = 6, 4
 MISHEARD = 0.5
 """How much an example as a recogniser might have misheard it counts beside itself."""
 
-LIKELIER = {"VISHING": 3.0}
+LIKELIER = {"VISHING": 5.0}
 """Groups that are assumed to be so many times as frequent as another one. Phishing is what callers do to strangers, the
 rest mostly among people who know each other; with three times another's share 0.64 % of the held-out harmless Korean
 examples of eight turns or more reach 0.5 (82 % of the phishing), and 0.5 % reach a finding's 0.6."""
