@@ -409,8 +409,9 @@ def test_a_doubted_match_lowers_its_group_in_a_short_dialogue_only() -> None:
     assert combined(_reading(9, THREAT=0.4), (), {"THREAT"}) == {"THREAT": 0.4}
 
 
-def _sure(harm: list[float], scene: float = 0.9) -> Reading:
-    return Reading({"THREAT": Prediction("THREAT", scene, 0, 1)}, harm, len(harm))
+def _sure(harm: list[float], scene: float = 0.9, others: float = 0.02) -> Reading:
+    groups = {group: Prediction(group, others, 0, 1) for group in GROUPS}
+    return Reading(groups | {"THREAT": Prediction("THREAT", scene, 0, 1)}, harm, len(harm))
 
 
 def test_the_model_holds_back_weak_matches_and_never_a_plain_threat() -> None:
@@ -422,7 +423,8 @@ def test_the_model_holds_back_weak_matches_and_never_a_plain_threat() -> None:
     for reading, kept in (
         (_sure([0.9]), [*threat, *insult]),
         (_sure([0.9], scene=0.01), threat),
-        (_sure([0.01]), threat),
+        (_sure([0.9], others=0.019), threat),
+        (_sure([0.49]), threat),
         (_sure([0.0]), threat),
     ):
         found, held = weighed([*threat, *insult], reading)
