@@ -25,6 +25,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,7 @@ def dktc(data: Path, limit: int | None) -> dict[str, Any]:
     true = [example.labels[0] for example in test]
     dialogues = [example.turns for example in test]
     result: dict[str, Any] = {}
-    models = {"shipped": LanguageModel.load(), "trained": Trained([*beside(own_examples(), seen), *seen]).model()}
+    models = {"shipped": LanguageModel.load(), "trained": Trained([*chain(*beside(own_examples(), seen))]).model()}
     for name, model in models.items():
         ways = three_ways(model, dialogues)
         for way, found in ways.items():
@@ -221,7 +222,7 @@ def manip(data: Path, limit: int | None) -> dict[str, Any]:
     """MANIPULATION or not; the threshold of each model is the one best on the training part."""
     seen, test = split(lab_examples(data / "mentalmanip.tsv"))
     test, tuning = test[: limit or len(test)], seen[: limit or 300]
-    trained = Trained([*beside(own_examples(), seen), *seen])
+    trained = Trained([*chain(*beside(own_examples(), seen))])
     count = len(own_examples())
     column = GROUPS.index("MANIPULATION")
     shipped = LanguageModel.load()

@@ -170,7 +170,7 @@ class DeviceBusyError(VoiceManError):
 
 
 class DeviceMemoryError(VoiceManError):
-    """The device ran out of memory with a single piece of audio."""
+    """The device ran out of memory with a single piece of audio, or in training."""
 
     code = "device_memory"
     retryable = True

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import distribution, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,10 @@ def morpheme_vectors(ids: NDArray[np.int32]) -> NDArray[np.float32]:
 @cache
 def _table() -> NDArray[np.uint8]:
     """The packed rows of all morphemes, mapped from the file: memory holds what is used."""
-    path = Path(str(distribution("kiwipiepy_model").locate_file("kiwipiepy_model/cong.mdl")))
+    try:
+        path = Path(str(distribution("kiwipiepy_model").locate_file("kiwipiepy_model/cong.mdl")))
+    except PackageNotFoundError as error:
+        raise ModelError(f"kiwipiepy_model is not there; {_INSTALL}") from error
     try:
         raw = np.memmap(path, dtype=np.uint8, mode="r")
         header = _HEADER.unpack(raw[: _HEADER.size].tobytes())

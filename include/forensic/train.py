@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from include.errors import VoiceManError
+from include.errors import DeviceMemoryError, VoiceManError
 from include.forensic.learned import features
 from include.forensic.learned.corpus import CLASSES, GROUPS, HARMLESS, OWN, SILENT, TAXONOMY, Example, own_examples
 from include.forensic.learned.labdata import YIELDING, beside, lab_examples, lab_files
@@ -55,7 +55,9 @@ def train(data: Path | None, out: Path, *, name: str) -> Card:
         DocumentError: unreadable examples.
     """
     lab = {} if data is None else {path: lab_examples(path) for path in lab_files(data)}
-    own = beside(own_examples(), [example for found in lab.values() for example in found])
+    own, seen = beside(own_examples(), [example for found in lab.values() for example in found])
+    often = iter(seen)
+    lab = {path: [next(often) for _ in found] for path, found in lab.items()}
     yields = f"; a group that the laboratory labels, too, counts {YIELDING:g} times" if lab else ""
     sources = [(OWN, own, f"Apache-2.0, written for this project{yields}")]
     sources += [(path, found, "the laboratory's own data") for path, found in lab.items()]
@@ -63,9 +65,21 @@ def train(data: Path | None, out: Path, *, name: str) -> Card:
 
 
 def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path, *, name: str) -> Card:
-    """:func:`train` on examples at hand; ``sources`` are path, examples and licence."""
+    """:func:`train` on examples at hand; ``sources`` are path, examples and licence.
+
+    Raises:
+        DeviceMemoryError: a GPU is too small or in use.
+    """
+    import torch
+
     examples = [example for _, found, _ in sources for example in found]
-    made = Maker(examples, PRIOR, Console(stderr=True).log)
+    try:
+        made = Maker(examples, PRIOR, Console(stderr=True).log)
+        classifier = made.classifier()
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            "The GPU has no room for training (6 GB are enough); free it, or set CUDA_VISIBLE_DEVICES= to use the CPU."
+        ) from error
     card = Card(
         schema="voiceman.language-model/1",
         name=name,
@@ -80,7 +94,7 @@ def train_examples(sources: Sequence[tuple[Path, list[Example], str]], out: Path
         measured=_measured(made.held_out, made.labels),
         arrays_sha256="",
     )
-    return write_model(out, made.classifier(), card)
+    return write_model(out, classifier, card)
 
 
 def _thresholds(probabilities: NDArray[np.float64], examples: Sequence[Example]) -> dict[str, float]:

@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import os
 import tempfile
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from include import forensic, redaction, report, stt
 from include.pipeline.kinds import PLAYER, REDACTED
+from include.processes import end_with_parent
 from include.settings import TEMPORARY, get_settings
 
 if TYPE_CHECKING:
@@ -48,19 +48,7 @@ def _begin(environment: dict[str, str]) -> None:
     os.environ.update(environment)
     get_settings.cache_clear()
     tempfile.tempdir = None
-    _end_with_parent()
-
-
-def _end_with_parent() -> None:
-    """A task that is killed can't end its workers: each waits for the parent's end in a thread of its own."""
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
+    end_with_parent()
 
 
 def prepare() -> None:

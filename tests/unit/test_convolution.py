@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,6 +75,15 @@ def test_a_file_that_cant_be_read_is_named(
     there = SimpleNamespace(locate_file=lambda name: tmp_path / Path(name).name)
     monkeypatch.setattr(kiwi_vectors, "distribution", lambda name: there)
     with pytest.raises(ModelError, match=r"cong\.mdl can't be read .*; install the kiwipiepy_model"):
+        kiwi_vectors._table.__wrapped__()
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(kiwi_vectors, "distribution", missing)
+    with pytest.raises(ModelError, match="kiwipiepy_model is not there; install"):
         kiwi_vectors._table.__wrapped__()
 
 

@@ -35,7 +35,7 @@ from include.forensic.learned.classifier import Classifier, Linear, softmax, wei
 from include.forensic.learned.corpus import Example
 from include.forensic.learned.detector import ALONE_THRESHOLD, NEVER_ALONE
 from include.forensic.learned.features import BUCKETS, DENSE, is_korean, plain, read_turns, windows
-from include.forensic.learned.labdata import YIELDING, beside, lab_examples, lab_files
+from include.forensic.learned.labdata import OFTEN, YIELDING, beside, lab_examples, lab_files
 from include.forensic.learned.stretches import STRETCH_CHARACTERS, stretches
 from include.forensic.rulebook import load_taxonomy
 from include.forensic.search import search
@@ -85,8 +85,25 @@ def test_a_labs_files_are_recognised_by_their_columns(tmp_path: Path) -> None:
 def test_examples_of_a_group_that_a_lab_labels_yield_and_harmless_ones_do_not() -> None:
     own = [Example(("THREAT",), "a", ("가",)), Example(("DEBT",), "b", ("나",)), Example((), "c", ("다",))]
     lab = [Example(("THREAT",), "d", ("라",), whole=True), Example((), "e", ("마",), whole=True)]
-    assert [example.weight for example in beside(own, lab)] == [YIELDING, 1.0, 1.0]
-    assert beside(own, []) == own
+    assert [example.weight for example in beside(own, lab)[0]] == [YIELDING, 1.0, 1.0]
+    assert beside(own, []) == (own, [])
+
+
+def test_networks_are_shown_a_labs_examples_more_often_but_not_more_than_the_projects(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = [Example(("THREAT",), f"own.{number}", ("죽인다",)) for number in range(60)]
+    lab = [Example(("THREAT",), "lab", ("라",), whole=True), Example((), "lab.2", ("마",), whole=True)]
+    assert {example.times for example in beside(own, lab)[0]} == {1}
+    assert {example.times for example in beside(own, lab)[1]} == {OFTEN}
+    assert {example.times for example in beside(own[:6], lab)[1]} == {3}
+    assert {example.times for example in beside(own[:1], lab)[1]} == {1}
+
+    shown_to: list[list[int]] = []
+    monkeypatch.setattr(training, "fit_towers", lambda *given: shown_to.append(given[-1].tolist()))
+    items = training.shown([own[0], *beside(own[:6], lab)[1]], [0, 0, 0])
+    training.fit_networks(items, {}, np.ones(len(items), dtype=bool), np.arange(3))
+    assert shown_to == [[0, 1, 1, 1, 2, 2, 2]]
 
 
 def test_the_card_of_a_labs_model_says_that_the_projects_examples_yield(
@@ -98,7 +115,7 @@ def test_the_card_of_a_labs_model_says_that_the_projects_examples_yield(
     for data in (tmp_path, None):
         train.train(data, tmp_path / "out", name="x")
     (own, lab), (alone,) = seen
-    assert "counts 0.2 times" in own[2]
+    assert "counts 0.05 times" in own[2]
     assert "counts" not in alone[2]
     assert lab[0] == tmp_path / "dktc.tsv"
     assert {one.weight for one in own[1] if one.labels[:1] == ("THREAT",)} == {YIELDING}
@@ -440,6 +457,7 @@ def test_a_match_of_several_places_needs_the_model_whatever_its_severity() -> No
     assert found == []
     assert {item.filter for item in held} == {CONTEXT}
     assert weighed(hits, _sure([0.9, 0.9, 0.9]))[0] == hits
+    assert weighed(hits, _sure([0.9, 0.9, 0.9], others=0.019))[0] == [], "the call is of another group"
 
 
 @pytest.mark.parametrize(

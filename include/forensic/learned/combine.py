@@ -63,9 +63,9 @@ SCENE_AGREEMENT = 0.14
 """Probability of the dialogue's most probable group that agrees with a weak match (with a prior of 2 %: 0.03)."""
 
 GROUP_AGREEMENT = 0.02
-"""Probability of a weak match's own group: three times what the prior gives it. By held-out probabilities 28 of 100
-weak matches of one place stay in examples of another group (without it 87), 38 of those of several places (92), and as
-many as without it in examples of their own (84, 90)."""
+"""Probability of a weak match's own group: three times what the prior gives most groups. By held-out probabilities 28
+of 100 weak matches of one place stay in examples of another group (without it 87), 38 of those of several places (92),
+and as many as without it in examples of their own (84, 90)."""
 
 CONTRARY = 0.005
 """Below this probability of harm a severe match is set aside (with a prior of 2 %: 0.001)."""

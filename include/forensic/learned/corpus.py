@@ -64,6 +64,8 @@ class Example:
     """The label is the dialogue's as a whole: a part of it need not show it."""
     weight: float = 1.0
     """How much it counts beside others."""
+    times: int = 1
+    """How often a network is shown it in a pass."""
 
 
 def own_examples() -> list[Example]:

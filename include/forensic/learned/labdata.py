@@ -16,7 +16,7 @@ from pathlib import Path
 from include.errors import DocumentError
 from include.forensic.learned.corpus import Example, read_examples
 
-__all__ = ["DKTC", "YIELDING", "beside", "lab_examples", "lab_files"]
+__all__ = ["DKTC", "OFTEN", "YIELDING", "beside", "lab_examples", "lab_files"]
 
 DKTC = {
     "threat": "THREAT",
@@ -26,9 +26,14 @@ DKTC = {
 }
 """Label of DKTC → group."""
 
-YIELDING = 0.2
-"""How much the project's examples of a group count beside a laboratory's of the same group. What belongs to a group is
-the laboratory's to say: DKTC's macro-F1 of a model trained on it rises from 0.857 to 0.874 (bench/README.md)."""
+YIELDING = 0.05
+"""How much the project's examples of a group count beside a laboratory's of the same group: what belongs to a group is
+the laboratory's to say. Macro-F1 of DKTC's held-out folds: 0.880 with 0.2, 0.883 with this (bench/README.md)."""
+
+OFTEN = 10
+"""How often at most a network is shown a laboratory's example in a pass, together not more than the project's own: two
+thousand dialogues drown beside twenty times as many windows. Held-out folds of DKTC: 0.883 once, 0.891 with 4 and 10
+(the network by itself 0.852, 0.870, 0.878)."""
 
 _SHARED = 12
 """Dialogues that share a turn of this many letters or more are one scenario: they are rewordings of each other."""
@@ -70,13 +75,16 @@ def lab_examples(path: Path) -> list[Example]:
     return list(read_examples(path))
 
 
-def beside(own: Sequence[Example], lab: Sequence[Example]) -> list[Example]:
-    """The project's examples as they count beside a laboratory's: less where it labels the same group.
+def beside(own: Sequence[Example], lab: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """The project's examples and a laboratory's as they count beside each other.
 
-    Harmless ones count in full: ordinary calls look harmful without them.
+    The project's count less where the laboratory labels the same group, harmless ones in full: ordinary calls look
+    harmful without them. The laboratory's are shown to networks more often.
     """
     taken = {label for example in lab for label in example.labels}
-    return [replace(one, weight=YIELDING) if one.labels and one.labels[0] in taken else one for one in own]
+    times = max(1, min(OFTEN, len(own) // max(1, len(lab))))
+    yielding = [replace(one, weight=YIELDING) if one.labels and one.labels[0] in taken else one for one in own]
+    return yielding, [replace(one, times=times) for one in lab]
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

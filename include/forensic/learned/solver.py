@@ -107,7 +107,8 @@ def solve(rows: Design, target: NDArray[np.float32], weights: NDArray[np.float64
     """Dual coefficients ``(windows, classes)`` that minimise, for each class, half the squared length of its weights
     times :data:`RIDGE`, and half the weighted squares of what windows lack to a margin of one.
 
-    Single precision, with torch: on a GPU where there is one, else on all cores. Deterministic on one CPU.
+    Single precision, with torch: on a GPU where there is one, else on all cores. Deterministic on one CPU with
+    as many threads.
 
     Args:
         rows: the windows.
@@ -166,7 +167,7 @@ def _tensor(sparse: Any) -> Any:
     starts, columns, values = (torch.from_numpy(part) for part in (sparse.indptr, sparse.indices, sparse.data))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
-        return torch.sparse_csr_tensor(starts, columns, values, sparse.shape)
+        return torch.sparse_csr_tensor(starts, columns, values, sparse.shape, check_invariants=False)
 
 
 def _norms(rows: Design) -> NDArray[np.float32]:

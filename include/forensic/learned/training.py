@@ -61,8 +61,9 @@ MISHEARD = 0.5
 
 LIKELIER = {"VISHING": 5.0}
 """Groups that are assumed to be so many times as frequent as another one. Phishing is what callers do to strangers, the
-rest mostly among people who know each other; with three times another's share 0.64 % of the held-out harmless Korean
-examples of eight turns or more reach 0.5 (82 % of the phishing), and 0.5 % reach a finding's 0.6."""
+rest mostly among people who know each other. With this number clearly less than 1 % of the held-out harmless
+Korean examples of eight turns or more reach 0.5 (0.90 %, and 86 % of the phishing; with 3: 0.67 and 82, with 6: 0.99
+and 87, 1.1 % in another run). What they have more comes on top of the prior: 0.13 instead of 0.1 are harmful."""
 
 _PENALTY = 0.001
 """Of an offset's square, beside the mean log loss of a window: a group with few examples needs a bound."""
@@ -79,6 +80,8 @@ class Shown:
     label: str
     weight: float
     fold: int
+    times: int = 1
+    """How often a network is shown it in a pass."""
 
 
 _OWN_BLOCK = re.compile(r"^((?:ko|en)\..+)\.\d+$")
@@ -120,7 +123,13 @@ def shown(examples: Sequence[Example], fold: Sequence[int], seed: int = 7) -> li
     draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
     cut = [replace(example, turns=tuple(stretches(example.turns)[0])) for example in examples]
     found = [
-        Shown(example.turns[:LONGEST], example.labels[0] if example.labels else HARMLESS, example.weight, part)
+        Shown(
+            example.turns[:LONGEST],
+            example.labels[0] if example.labels else HARMLESS,
+            example.weight,
+            part,
+            example.times,
+        )
         for example, part in zip(cut, fold, strict=True)
     ]
     for example, part in zip(cut, fold, strict=True):
@@ -221,7 +230,7 @@ def _targets(labels: Sequence[str], weights: NDArray[np.float64]) -> tuple[NDArr
 def fit(
     numbered: Numbers, labels: Sequence[str], weights: Sequence[float], rare: NDArray[np.float32] | None = None
 ) -> Linear:
-    """The linear member from windows with labels. Deterministic.
+    """The linear member from windows with labels (:func:`include.forensic.learned.solver.solve`).
 
     Args:
         numbered: the windows' numbers.
@@ -243,7 +252,8 @@ def fit_networks(
     items: Sequence[Shown], said: Mapping[bool, Spoken], korean: NDArray[np.bool_], chosen: NDArray[np.int64]
 ) -> dict[bool, Tower]:
     """The networks from the chosen ones of windows with labels."""
-    return fit_towers(said, korean, *_numbered(items), chosen)
+    times = np.array([items[row].times for row in chosen.tolist()], dtype=np.int64)
+    return fit_towers(said, korean, *_numbered(items), np.repeat(chosen, times))
 
 
 def _numbered(items: Sequence[Shown]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
