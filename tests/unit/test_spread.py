@@ -74,6 +74,7 @@ def test_workers_end_when_whoever_asked_is_killed(tmp_path: Path) -> None:
     try:
         _until(lambda: any(note.exists() and note.read_text(encoding="ascii") for note in notes))
         workers = [int(note.read_text(encoding="ascii")) for note in notes if note.exists()]
+        assert all(Path(f"/proc/{worker}").exists() for worker in workers), "they work while they are asked"
     finally:
         asker.kill()
         asker.wait(30)
