@@ -56,11 +56,12 @@ def train(data: Path | None, out: Path, *, name: str) -> Card:
     """
     lab = {} if data is None else {path: lab_examples(path) for path in lab_files(data)}
     own, seen = beside(own_examples(), [example for found in lab.values() for example in found])
-    often = iter(seen)
-    lab = {path: [next(often) for _ in found] for path, found in lab.items()}
+    following = iter(seen)
+    lab = {path: [next(following) for _ in found] for path, found in lab.items()}
+    shown = f", shown to networks {seen[0].times} times a pass" if seen else ""
     yields = f"; a group that the laboratory labels, too, counts {YIELDING:g} times" if lab else ""
     sources = [(OWN, own, f"Apache-2.0, written for this project{yields}")]
-    sources += [(path, found, "the laboratory's own data") for path, found in lab.items()]
+    sources += [(path, found, f"the laboratory's own data{shown}") for path, found in lab.items()]
     return train_examples(sources, out, name=name)
 
 

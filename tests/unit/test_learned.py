@@ -115,7 +115,8 @@ def test_the_card_of_a_labs_model_says_that_the_projects_examples_yield(
     for data in (tmp_path, None):
         train.train(data, tmp_path / "out", name="x")
     (own, lab), (alone,) = seen
-    assert "counts 0.05 times" in own[2]
+    assert f"counts {YIELDING:g} times" in own[2]
+    assert f"shown to networks {OFTEN} times a pass" in lab[2]
     assert "counts" not in alone[2]
     assert lab[0] == tmp_path / "dktc.tsv"
     assert {one.weight for one in own[1] if one.labels[:1] == ("THREAT",)} == {YIELDING}

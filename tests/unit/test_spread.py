@@ -72,8 +72,8 @@ def test_workers_end_when_whoever_asked_is_killed(tmp_path: Path) -> None:
         [sys.executable, str(script), *map(str, notes)], env=dict(os.environ, PYTHONPATH=str(root)), cwd=root
     )
     try:
-        _until(lambda: any(note.exists() and note.read_text(encoding="ascii") for note in notes))
-        workers = [int(note.read_text(encoding="ascii")) for note in notes if note.exists()]
+        _until(lambda: all(note.exists() and note.read_text(encoding="ascii") for note in notes))
+        workers = {int(note.read_text(encoding="ascii")) for note in notes}
         assert all(Path(f"/proc/{worker}").exists() for worker in workers), "they work while they are asked"
     finally:
         asker.kill()
