@@ -14,7 +14,7 @@ from include.errors import ModelError
 from include.forensic import kiwi_vectors
 from include.forensic.kiwi_vectors import MORPHEME_WIDTH, NOT_LISTED, morpheme_ids, morpheme_vectors
 from include.forensic.learned import convolution_training
-from include.forensic.learned.convolution import RUNS, Tower, placed
+from include.forensic.learned.convolution import RUNS, Tower, joined, placed
 from include.forensic.learned.convolution_training import Spoken, train_tower
 from include.forensic.learned.features import Window, read_turns, word_vectors
 from include.forensic.learned.towers import korean_items, spoken
@@ -97,15 +97,15 @@ def test_words_of_each_kind_are_in_their_turns() -> None:
     assert (korean[0].shape[1], other[0].shape[1]) == (MORPHEME_WIDTH, WIDTH)
 
 
-def _tower(width: int = 6, kernels: int = 5, classes: int = 3) -> Tower:
-    draw = np.random.default_rng(0)
+def _tower(width: int = 6, kernels: int = 5, classes: int = 3, seed: int = 0) -> Tower:
+    draw = np.random.default_rng(seed)
 
     def some(*shape: int) -> np.ndarray:
         return draw.normal(size=shape).astype(np.float32)
 
     size = kernels * len(RUNS)
     return Tower(
-        some(width),
+        np.ones(width, dtype=np.float32),
         tuple(some(run * width, kernels) for run in RUNS),
         some(size),
         some(size, classes),
@@ -125,6 +125,62 @@ def test_no_kernel_looks_across_turns_and_a_window_has_the_strongest_answers() -
     assert np.allclose(scores, together[1:4].max(axis=0) @ tower.weights + tower.intercept)
     with pytest.raises(ValueError, match="do not fit"):
         Tower(tower.centre, tower.kernels[::-1], tower.bias, tower.weights, tower.intercept)
+
+
+def test_joined_networks_score_as_their_mean() -> None:
+    one, other = _tower(), _tower(seed=3)
+    both = joined([one, other])
+    turns = [np.random.default_rng(1).normal(size=(count, 6)).astype(np.float32) for count in (4, 2)]
+    asked = [Window(0, 1), Window(0, 2)]
+    apart = [tower.scores(tower.answers(turns), asked) for tower in (one, other)]
+    assert np.allclose(both.scores(both.answers(turns), asked), np.mean(apart, axis=0), atol=1e-5)
+    assert not np.allclose(*apart, atol=0.1)
+
+
+def test_gradients_are_those_of_every_place_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(convolution_training, "WORDS_OUT", 0.0)
+    monkeypatch.setattr(convolution_training, "COMPONENTS_OUT", 0.0)
+    draw = np.random.default_rng(2)
+    lengths, turns = np.array([3, 1, 0, 6]), np.array([0, 1, 3, 2, 1])
+    said = Spoken(
+        draw.normal(size=(9, 6)).astype(np.float32),
+        draw.integers(0, 9, lengths.sum()),
+        np.concatenate([[0], np.cumsum(lengths)]),
+        turns,
+        np.array([0, 2, 3, 4, 5]),
+    )
+    table = torch.from_numpy(np.concatenate([said.vectors, np.zeros((1, 6), np.float32)]))
+    kernel = torch.from_numpy(draw.normal(size=(6, sum(RUNS), 5)).astype(np.float32)).requires_grad_()
+    bias = torch.from_numpy(draw.normal(size=5 * len(RUNS)).astype(np.float32)).requires_grad_()
+    ours = convolution_training._answers(convolution_training._Batches(said, table), np.arange(4), kernel, bias)
+    plain = []
+    for window in range(4):
+        own = [
+            said.words[said.starts[t] : said.starts[t + 1]]
+            for t in turns[said.bounds[window] : said.bounds[window + 1]]
+        ]
+        for number, run in enumerate(RUNS):
+            rows = kernel[:, sum(RUNS[:number]) : sum(RUNS[: number + 1])]
+            answers = [torch.zeros(5)]
+            for words in own:
+                apart = np.concatenate([[9] * run, words, [9] * run])
+                for place in range(run, run + len(words)):
+                    first = place - (run - 1) // 2
+                    vectors = table[torch.from_numpy(apart[first : first + run])]
+                    answers.append(torch.einsum("rw,wrk->k", vectors, rows) + bias[number * 5 : number * 5 + 5])
+            plain.append(torch.stack(answers).amax(dim=0))
+    theirs = torch.cat(plain).reshape(4, -1)
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    loss = torch.from_numpy(draw.normal(size=tuple(ours.shape)).astype(np.float32))
+    for one, other in zip(
+        torch.autograd.grad((ours * loss).sum(), (kernel, bias)),
+        torch.autograd.grad((theirs * loss).sum(), (kernel, bias)),
+        strict=True,
+    ):
+        assert one.abs().sum() > 1
+        assert torch.allclose(one, other, atol=1e-4)
 
 
 def test_numpy_answers_as_torch_does_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
