@@ -12,6 +12,7 @@ nothing of the data. What is measured:
 - ``calls``: voice phishing by call, on held-out examples of the project;
 - ``written_calls``: the same with the shipped model, on calls written to test with (:mod:`eval.written_calls`);
 - ``written_dialogues``: the other groups, likewise (:mod:`eval.written_dialogues`);
+- ``written_pairs``: harmful lines and harmless ones of nearly the same words (:mod:`eval.written_pairs`);
 - ``written_talk``: findings an hour in long ordinary calls (:mod:`eval.per_hour`);
 - ``misheard``: phishing and the other groups again, with errors like a recogniser's in them (:mod:`eval.misheard`).
 
@@ -31,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from eval import misheard, written_calls, written_dialogues
+from eval import misheard, written_calls, written_dialogues, written_pairs
 from eval.intervals import interval
 from eval.per_hour import per_hour, written_talk
 from include.forensic.detect import Passage, examine
@@ -55,6 +56,7 @@ PARTS = (
     "calls",
     "written_calls",
     "written_dialogues",
+    "written_pairs",
     "written_talk",
     "misheard",
 )
@@ -333,6 +335,7 @@ def evaluate(data: Path, parts: Sequence[str] = PARTS, limit: int | None = None)
         "calls": lambda: calls(limit),
         "written_calls": lambda: written_calls.evaluate(LanguageModel.load(), limit),
         "written_dialogues": lambda: written_dialogues.evaluate(LanguageModel.load(), limit),
+        "written_pairs": lambda: written_pairs.evaluate(LanguageModel.load(), limit),
         "written_talk": lambda: written_talk(LanguageModel.load(), limit),
         "misheard": lambda: misheard.evaluate(data, LanguageModel.load(), limit),
     }

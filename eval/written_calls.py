@@ -1,16 +1,14 @@
-"""Voice phishing on calls written to test with (``eval/data/vishing_calls8_ko.jsonl``): part ``written_calls``.
+"""Voice phishing on calls written to test with (``eval/data/vishing_calls9_ko.jsonl``): part ``written_calls``.
 
-249 Korean calls by two writers, each of whom had seen neither the examples, nor the rules, nor the other's: 50 phishing
-and 74 harmless ones by a night-shift "pharmacist", 50 and 75 by a retired bus "driver". A third of the phishing says
-openly what it wants, a third is calm and official, a third begins in the middle of a call or stops before any demand;
-of the harmless ones a third shares words and matters with them, a third is commercial or official, a third ordinary.
-Half has errors like a recogniser's and no punctuation, a tenth holds one speaker only, a tenth is one line. **The
-writers are language models of one make, these are no recorded calls**: what is reached here says how kinds of calls are
-told apart that were thought of, not what real callers say. They are counted, not read; the count of the model before
-was seen when it was decided how frequent phishing is assumed to be (its size was set on held-out examples,
-bench/README.md). Seven earlier files of that kind are training examples now
-(``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``, ``ko.calls8.tsv`` to ``10``, ``ko.calls18.tsv``); a test keeps
-this one out of them.
+250 Korean calls by two writers, each of whom had seen neither the examples, nor the rules, nor the other's: 50 phishing
+and 75 harmless ones by a retired emergency "dispatcher", as many by a bank's "typist". The dispatcher's phishing is
+often calm, long, broken off early, or never says what it wants; of the typist's a quarter are long monologues and a
+quarter one line that holds a whole call. Of the harmless ones half are the real counterparts, half ordinary. More than
+half has errors like a recogniser's and no punctuation. **The writers are language models of one make, these are no
+recorded calls**: what is reached here says how kinds of calls are told apart that were thought of, not what real
+callers say. They are counted, not read; the model that shipped before was counted on them first. Eight earlier files
+of that kind are training examples now (``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``, ``ko.calls8.tsv`` to
+``10``, ``ko.calls18.tsv``, ``ko.calls19.tsv``); a test keeps this one out of them.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ from include.forensic.search import Found, search
 
 __all__ = ["CALLS", "calls", "curve", "evaluate", "measured", "searched"]
 
-CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls8_ko.jsonl"
+CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls9_ko.jsonl"
 
 
 def calls(path: Path = CALLS) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from include.errors import ModelError
 from include.forensic import kiwi_vectors
 from include.forensic.kiwi_vectors import MORPHEME_WIDTH, NOT_LISTED, morpheme_ids, morpheme_vectors
 from include.forensic.learned import convolution_training
-from include.forensic.learned.convolution import RUNS, Tower, joined, placed
+from include.forensic.learned.convolution import RUNS, Tower, placed
 from include.forensic.learned.convolution_training import Spoken, train_tower
 from include.forensic.learned.features import Window, read_turns, word_vectors
 from include.forensic.learned.towers import korean_items, spoken
@@ -97,15 +97,15 @@ def test_words_of_each_kind_are_in_their_turns() -> None:
     assert (korean[0].shape[1], other[0].shape[1]) == (MORPHEME_WIDTH, WIDTH)
 
 
-def _tower(width: int = 6, kernels: int = 5, classes: int = 3, seed: int = 0) -> Tower:
-    draw = np.random.default_rng(seed)
+def _tower(width: int = 6, kernels: int = 5, classes: int = 3) -> Tower:
+    draw = np.random.default_rng(0)
 
     def some(*shape: int) -> np.ndarray:
         return draw.normal(size=shape).astype(np.float32)
 
     size = kernels * len(RUNS)
     return Tower(
-        np.ones(width, dtype=np.float32),
+        some(width),
         tuple(some(run * width, kernels) for run in RUNS),
         some(size),
         some(size, classes),
@@ -125,16 +125,6 @@ def test_no_kernel_looks_across_turns_and_a_window_has_the_strongest_answers() -
     assert np.allclose(scores, together[1:4].max(axis=0) @ tower.weights + tower.intercept)
     with pytest.raises(ValueError, match="do not fit"):
         Tower(tower.centre, tower.kernels[::-1], tower.bias, tower.weights, tower.intercept)
-
-
-def test_joined_networks_score_as_their_mean() -> None:
-    one, other = _tower(), _tower(seed=3)
-    both = joined([one, other])
-    turns = [np.random.default_rng(1).normal(size=(count, 6)).astype(np.float32) for count in (4, 2)]
-    asked = [Window(0, 1), Window(0, 2)]
-    apart = [tower.scores(tower.answers(turns), asked) for tower in (one, other)]
-    assert np.allclose(both.scores(both.answers(turns), asked), np.mean(apart, axis=0), atol=1e-5)
-    assert not np.allclose(*apart, atol=0.1)
 
 
 def test_gradients_are_those_of_every_place_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ from collections import Counter
 
 from eval.per_hour import TALK, per_hour
 from eval.written_calls import calls, curve, form, searched
+from eval.written_pairs import measured, pairs
 from include.forensic.detect import Passage, examine
-from include.forensic.learned import LanguageModel, own_examples
+from include.forensic.learned import GROUPS, LanguageModel, own_examples
 from include.forensic.rulebook import load_taxonomy
 
 EVERYTHING = calls()
@@ -24,7 +25,7 @@ def _runs(turns: list[str]) -> set[str]:
 
 def test_there_are_enough_calls_of_each_writer_and_form() -> None:
     assert Counter((call["writer"], call["phishing"]) for call in EVERYTHING) == {
-        ("pharmacist", True): 50, ("driver", True): 50, ("pharmacist", False): 74, ("driver", False): 75
+        ("dispatcher", True): 50, ("typist", True): 50, ("dispatcher", False): 75, ("typist", False): 75
     }  # fmt: skip
     forms = Counter((form(call), call["phishing"]) for call in EVERYTHING)
     assert len(forms) == 6
@@ -48,7 +49,9 @@ def test_no_call_shares_a_run_of_words_with_the_examples_that_the_model_is_made_
 
 def test_long_ordinary_calls_are_long_and_share_no_run_of_words_with_the_examples() -> None:
     talk = calls(TALK)
-    assert Counter(call["writer"] for call in talk) == {"friend": 16, "supervisor": 16, "hairdresser": 20}
+    assert Counter(call["writer"] for call in talk) == {
+        "friend": 16, "supervisor": 16, "hairdresser": 20, "taxi driver": 20, "principal": 20
+    }  # fmt: skip
     assert min(len(call["turns"]) for call in talk) >= 90
     seen = {run for example in own_examples() for run in _runs(list(example.turns))}
     assert not [call["id"] for call in talk if _runs([turn["text"] for turn in call["turns"]]) & seen]
@@ -72,3 +75,26 @@ def test_a_call_about_phishing_sets_steps_aside_that_a_caller_would_be_found_by(
     assert {hit.category for hit in fired.hits} >= {"VISHING.CALL"}
     assert not [hit for hit in aside.hits if hit.family == "VISHING"]
     assert {item.filter for item in aside.set_aside} & {"fraud_told", "fraud_warning"}
+
+
+def test_pairs_to_test_with_are_whole_and_share_no_run_of_words_with_the_examples() -> None:
+    everything = pairs()
+    assert Counter(pair["language"] for pair in everything) == {"ko": 75, "en": 30}
+    assert len({pair["group"] for pair in everything} & set(GROUPS)) == 12
+    seen = {run for example in own_examples() for run in _runs(list(example.turns))}
+    for pair in everything:
+        assert pair["harmful"] != pair["harmless"]
+        assert not _runs([turn["text"] for side in ("harmful", "harmless") for turn in pair[side]]) & seen, pair["id"]
+
+
+def test_a_pair_is_told_apart_where_only_its_harmful_line_is_flagged() -> None:
+    threat, idiom = (
+        [{"speaker": "A", "text": text}] for text in ("너 오늘 밤에 칼로 찔러 죽여 버릴 거야", "배고파 죽겠다")
+    )
+    told = measured([{"group": "THREAT", "kind": "idiom", "harmful": threat, "harmless": idiom}], LanguageModel.load())
+    assert (told["harmful flagged"], told["harmless flagged"], told["told apart"]) == (1, 0, 1)
+    turned = measured(
+        [{"group": "THREAT", "kind": "idiom", "harmful": idiom, "harmless": threat}], LanguageModel.load()
+    )
+    assert (turned["told apart"], turned["harmless flagged, by kind"]) == (0, {"idiom": 1})
+    assert turned["harmful missed, by group"] == {"THREAT": 1}

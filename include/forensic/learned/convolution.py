@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from include.forensic.learned.features import Window
 
-__all__ = ["LENGTH", "RUNS", "Tower", "joined", "placed"]
+__all__ = ["LENGTH", "RUNS", "Tower", "placed"]
 
 RUNS = (1, 2, 3, 4)
 """Words that a kernel looks at."""
@@ -106,19 +106,3 @@ class Tower:
         """
         strongest = np.stack([answers[item.first : item.last].max(axis=0) for item in chosen])
         return strongest.astype(np.float64) @ self.weights + self.intercept
-
-
-def joined(towers: Sequence[Tower]) -> Tower:
-    """One network that scores as the mean of several of one centre and size."""
-    first, kinds = towers[0], len(RUNS)
-    each = len(first.bias) // kinds
-    classes = len(first.intercept)
-    bias = np.concatenate([tower.bias.reshape(kinds, each) for tower in towers], axis=1)
-    weights = np.concatenate([tower.weights.reshape(kinds, each, classes) for tower in towers], axis=1)
-    return Tower(
-        first.centre,
-        tuple(np.concatenate(own, axis=1) for own in zip(*(tower.kernels for tower in towers), strict=True)),
-        bias.reshape(-1),
-        np.asarray(weights.reshape(-1, classes) / len(towers), dtype=np.float32),
-        np.mean([tower.intercept for tower in towers], axis=0),
-    )

@@ -167,9 +167,9 @@ def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.
 def _answers(batches: _Batches, part: NDArray[np.int64], kernel: Any, bias: Any) -> Any:
     """The strongest answer of each kernel in each window, ``(windows, RUNS * kernels)``.
 
-    Two things make this six times as fast as every place's answer with its gradient (bench/README.md). A run's answer
-    is a sum over its places of products of words and weights, so a word is multiplied once, however often the part
-    holds it (its components are left out alike everywhere). And only the strongest place has a gradient, so places
+    Two things make this six times as fast on a CPU as every place's answer with its gradient (bench/README.md). A run's
+    answer is a sum over its places of products of words and weights, so a word is multiplied once, however often the
+    part holds it (its components are left out alike everywhere). And only the strongest place has a gradient, so places
     are compared without one, and what the strongest says is computed again.
     """
     import torch

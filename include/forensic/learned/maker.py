@@ -43,7 +43,7 @@ class Maker:
         Args:
             examples: with one label at least, and harmless ones.
             prior: share of harmful windows that probabilities assume.
-            tell: hears what is begun: the whole takes more than an hour on two cores.
+            tell: hears what is begun: the whole takes about an hour on two cores.
         """
         self._tell = tell
         count = len(examples)

@@ -9,17 +9,14 @@ from numpy.typing import NDArray
 
 from include.forensic.kiwi_vectors import MORPHEME_WIDTH, morpheme_vectors
 from include.forensic.learned.classifier import KINDS
-from include.forensic.learned.convolution import Tower, joined
+from include.forensic.learned.convolution import Tower
 from include.forensic.learned.convolution_training import Spoken, train_tower
 from include.forensic.learned.corpus import CLASSES
 from include.forensic.learned.features import Turn, Window
 from include.forensic.learned.spread import spread
 from include.forensic.vectors import sentence_vectors
 
-__all__ = ["SEEDS", "fit_towers", "korean_items", "spoken", "tower_scores"]
-
-SEEDS = (7, 8, 9)
-"""Of the networks of one kind of language, which count as their mean: two of one corpus differ by chance."""
+__all__ = ["fit_towers", "korean_items", "spoken", "tower_scores"]
 
 
 def korean_items(items: Sequence[Sequence[str]], read: Mapping[str, Turn]) -> NDArray[np.bool_]:
@@ -84,9 +81,7 @@ def fit_towers(
         if len(own) and len(said[kind].words):
             sizes = np.bincount(targets[own], minlength=classes)
             balanced = weights * np.sqrt(len(own) / classes / np.maximum(1, sizes))[targets]
-            found[kind] = joined(
-                [train_tower(said[kind], targets, balanced, own, classes=classes, seed=seed) for seed in SEEDS]
-            )
+            found[kind] = train_tower(said[kind], targets, balanced, own, classes=classes)
     return found
 
 
