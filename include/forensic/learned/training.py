@@ -63,7 +63,8 @@ LIKELIER = {"VISHING": 5.0}
 """Groups that are assumed to be so many times as frequent as another one. Phishing is what callers do to strangers, the
 rest mostly among people who know each other. With this number clearly less than 1 % of the held-out harmless
 Korean examples of eight turns or more reach 0.5 (0.90 and 0.96 % in two runs, and 86 % of the phishing; with 3: 0.67
-and 82, with 6: 0.99 and 87, 1.04 and 1.1 % in other runs). What they have more comes on top of the prior: 0.13 instead of 0.1 are harmful."""
+and 82, with 6: 0.99 and 87, 1.04 and 1.1 % in other runs). What they have more comes on top of the prior: 0.13 instead
+of 0.1 are harmful."""
 
 _PENALTY = 0.001
 """Of an offset's square, beside the mean log loss of a window: a group with few examples needs a bound."""
