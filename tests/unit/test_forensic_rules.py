@@ -47,9 +47,11 @@ def test_every_family_has_rules_in_both_languages() -> None:
         ("I will kill you", "I will not kill you", "THREAT"),
         ("I will kill you", "the villain says I will kill you in the movie", "THREAT"),
         ("watch your back", "watch your step", "THREAT"),
+        ("if someone texts you, block them or I will kill you", "the leaflet says I will kill you", "THREAT"),
         ("I really want to die", "I don't want to die any more", "SELF_HARM"),
         ("너 죽여 버릴 거야. 이런 말까지 하게 만들지 마", "너 죽여 버릴 거야 이런 말 하면 처벌받아요", "THREAT"),
         ("너도 애도 다 죽이고 나도 감옥 갈 거야", "만약 너도 애도 다 죽이고 나도 감옥 갈 거야 라고 한다면", "THREAT"),
+        ("유튜브에 네 영상 다 뿌릴 거야", "웹툰에서 네 영상 다 뿌릴 거야 그러더라", "THREAT"),
         ("저 이제 죽고 싶어요", "저 이제 죽고 싶지 않아요", "SELF_HARM"),
     ],
 )
