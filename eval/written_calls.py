@@ -1,14 +1,15 @@
-"""Voice phishing on calls written to test with (``eval/data/vishing_calls9_ko.jsonl``): part ``written_calls``.
+"""Voice phishing on calls written to test with (``eval/data/vishing_calls9_ko.jsonl``, ``10``): part ``written_calls``.
 
-250 Korean calls by two writers, each of whom had seen neither the examples, nor the rules, nor the other's: 50 phishing
-and 75 harmless ones by a retired emergency "dispatcher", as many by a bank's "typist". The dispatcher's phishing is
-often calm, long, broken off early, or never says what it wants; of the typist's a quarter are long monologues and a
-quarter one line that holds a whole call. Of the harmless ones half are the real counterparts, half ordinary. More than
-half has errors like a recogniser's and no punctuation. **The writers are language models of one make, these are no
-recorded calls**: what is reached here says how kinds of calls are told apart that were thought of, not what real
-callers say. They are counted, not read; the model that shipped before was counted on them first. Eight earlier files
-of that kind are training examples now (``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``, ``ko.calls8.tsv`` to
-``10``, ``ko.calls18.tsv``, ``ko.calls19.tsv``); a test keeps this one out of them.
+400 Korean calls by three writers, each of whom had seen neither the examples, nor the rules, nor the others': 50
+phishing and 75 harmless ones by a retired emergency "dispatcher", as many by a bank's "typist", 60 and 90 by a court's
+"stenographer". The dispatcher's phishing is often calm, long, broken off early, or never says what it wants; of the
+typist's a quarter are long monologues and a quarter one line that holds a whole call, of the stenographer's a third. Of
+the harmless ones half are the real counterparts, half ordinary. More than half has errors like a recogniser's and no
+punctuation. **The writers are language models of one make, these are no recorded calls**: what is reached here says how
+kinds of calls are told apart that were thought of, not what real callers say. They are counted, not read; the model
+that shipped before was counted on them first. Eight earlier files of that kind are training examples now
+(``include/forensic/corpus/ko.*.calls1.tsv`` to ``3``, ``ko.calls8.tsv`` to ``10``, ``ko.calls18.tsv``,
+``ko.calls19.tsv``); a test keeps these out of them.
 """
 
 from __future__ import annotations
@@ -29,17 +30,19 @@ from include.forensic.search import Found, search
 
 __all__ = ["CALLS", "calls", "curve", "evaluate", "measured", "searched"]
 
-CALLS = Path(__file__).resolve().parent / "data" / "vishing_calls9_ko.jsonl"
+_DATA = Path(__file__).resolve().parent / "data"
+
+CALLS = (_DATA / "vishing_calls9_ko.jsonl", _DATA / "vishing_calls10_ko.jsonl")
 
 
-def calls(path: Path = CALLS) -> list[dict[str, Any]]:
-    """The calls, in the order of the file.
+def calls(*paths: Path) -> list[dict[str, Any]]:
+    """The calls, in the order of the files; without a path :data:`CALLS`.
 
     Raises:
         FileNotFoundError: the file is not there.
         json.JSONDecodeError: a line is no JSON.
     """
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for path in paths or CALLS for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def evaluate(model: LanguageModel, limit: int | None = None) -> dict[str, Any]:

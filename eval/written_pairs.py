@@ -1,11 +1,12 @@
 """Minimal pairs written to test with (``eval/data/pairs.jsonl``): part ``written_pairs``.
 
-105 pairs, 75 Korean and 30 English, by a "clerk of a court" who had seen neither the rules nor the examples: one to two
-turns that mean harm, now, to the listener (or, of oneself, to end one's life), and as many that share most of the words
-and are harmless: denied, quoted, reported, told of long ago, asked, supposed, recounted by a victim, joked, of a film,
-of an animal or thing, lawful, or a warning. They are half of what was written, every other pair (it holds no FRAUD,
-COERCION or STALKING); the other half was read while filters were made and is an example now. **The writer is a language
-model.** Counted, not read.
+240 pairs, 165 Korean and 75 English, by a "clerk of a court" and a retired "police interviewer" who had seen neither
+the rules nor the examples: one to two turns that mean harm, now, to the listener (or, of oneself, to end one's life),
+and as many that are near to them and harmless: denied, quoted, reported, told of long ago, asked, supposed, recounted
+by a victim, joked, of a film, of an animal or thing, lawful, or a warning. The clerk's halves share nearly all words
+(the harmful ones are often quoted), the interviewer's the situation. Of the clerk's every other pair is here (they hold
+no FRAUD, COERCION or STALKING); the rest was read while filters were made and is an example now. **The writers are
+language models.** Counted, not read.
 """
 
 from __future__ import annotations

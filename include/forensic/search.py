@@ -75,6 +75,7 @@ def search(
         signals += [_back(hit, own) for hit in detection.signals]
     model = model or language_model()
     reading = model.read([passage.text for passage in passages])
+    doubted = {item.hit.family for item in aside} | {hit.family for hit in hits if hit.severity < 2}
     hits, held = weighed(hits, reading)
     aside += held
     by_rule = {(hit.family, hit.place.passage) for hit in [*hits, *(item.hit for item in aside)]}
@@ -84,7 +85,7 @@ def search(
         set_aside=aside,
         signals=signals,
         by_model=unmet(model.findings(reading), by_rule),
-        categories=combined(reading, fired, {group for group, _ in by_rule}),
+        categories=combined(reading, fired, doubted),
         card=model.card,
     )
 

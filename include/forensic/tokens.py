@@ -74,7 +74,8 @@ class Token:
     sentence: int
     """Index of the sentence in the text."""
     base: str = ""
-    """Endings and suffixes without politeness and vowel harmony (``아요`` → ``어``, ``았`` → ``었``); else the form."""
+    """Endings without politeness and vowel harmony (``아요`` → ``어``, ``았`` → ``었``), a few words of dialects in the
+    standard's; else the form."""
     ident: int = -1
     """Kiwi's number of the morpheme; -1 for English."""
 
@@ -98,6 +99,14 @@ _CUT = re.compile(r"[.?!…\n]\s|\s")
 _UNKNOWN = 42
 """Morpheme ids up to here are kiwi's own: one for each tag, given to words of no dictionary entry."""
 _HARMONY = str.maketrans({"아": "어", "았": "었"})
+_DIALECT = {
+    ("뿌", "VX"): "버리",
+    ("불", "VX"): "버리",
+    ("삐", "VX"): "버리",
+    ("직이", "VV"): "죽이",
+    ("쥑이", "VV"): "죽이",
+}
+"""What Gyeongsang and Jeolla say (해뿐다, 해분다, 직인다) where the rules have the standard word."""
 
 
 @cache
@@ -170,7 +179,7 @@ def _append(found: list[Token], tokens: Sequence[Any], offset: int, sentence: in
         if (tag == "EP" and form in ("시", "으시", "셔")) or (tag == "JX" and form in ("요", "이요")):
             continue
         start = offset + token.start
-        base = _base(form) if tag[0] == "E" else form
+        base = _base(form) if tag[0] == "E" else _DIALECT.get((form, tag), form)
         found.append(Token(form, tag, start, start + token.len, sentence + token.sent_position, base, token.id))
 
 

@@ -22,6 +22,7 @@ from include.forensic.learned import (
     Prediction,
     Reading,
     combined,
+    detector,
     own_examples,
     read_examples,
     read_model,
@@ -32,8 +33,15 @@ from include.forensic.learned import (
     write_model,
 )
 from include.forensic.learned.classifier import Classifier, Linear, softmax, weighted
+from include.forensic.learned.combine import (
+    AGREEMENT,
+    AGREEMENT_SHORT,
+    GROUP_AGREEMENT,
+    WELFARE,
+    WELFARE_AGREEMENT,
+)
 from include.forensic.learned.corpus import Example
-from include.forensic.learned.detector import ALONE_THRESHOLD, NEVER_ALONE
+from include.forensic.learned.detector import ALONE_ODDS, ALONE_THRESHOLD, NEVER_ALONE, SHORT
 from include.forensic.learned.features import BUCKETS, DENSE, is_korean, plain, read_turns, windows
 from include.forensic.learned.labdata import OFTEN, YIELDING, beside, lab_examples, lab_files
 from include.forensic.learned.stretches import STRETCH_CHARACTERS, stretches
@@ -263,6 +271,13 @@ def test_calibration_moves_the_share_of_harm_to_the_prior() -> None:
     assert np.allclose(moved, np.log(0.98 / 0.02))
 
 
+def test_long_windows_calibrate_and_those_of_a_class_without_any() -> None:
+    sizes = {"THREAT": (SHORT, SHORT + 1), HARMLESS: (1, SHORT + 1, 16), "STALKING": (1, 2)}
+    items = [training.Shown(("네",) * size, label, 1.0, 0) for label, own in sizes.items() for size in own]
+    chosen = [(items[row].label, len(items[row].turns)) for row in training.calibrating(items)]
+    assert chosen == [("THREAT", SHORT + 1), (HARMLESS, SHORT + 1), (HARMLESS, 16), ("STALKING", 1), ("STALKING", 2)]
+
+
 def test_a_group_of_many_examples_is_no_more_probable_for_them() -> None:
     labels = [HARMLESS, "THREAT", "THREAT", "THREAT", "EXTORTION"] * 60
     scores = np.random.default_rng(2).normal(0, 0.01, (len(labels), len(training.CLASSES)))
@@ -427,7 +442,19 @@ def test_a_doubted_match_lowers_its_group_in_a_short_dialogue_only() -> None:
     assert combined(_reading(9, THREAT=0.4), (), {"THREAT"}) == {"THREAT": 0.4}
 
 
-def _sure(harm: list[float], scene: float = 0.9, others: float = 0.02) -> Reading:
+def test_a_match_that_only_the_model_holds_back_does_not_lower_its_group(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = {group: Prediction(group, 0.3 if group == "THREAT" else 0.001, 0, 1) for group in GROUPS}
+    monkeypatch.setattr(model, "read", lambda _turns: Reading(groups, [0.3], 1))
+    held = search([Passage("a", "넌 내 손에 죽는다")], ["ko"], load_taxonomy(), model)
+    assert (held.hits, {item.filter for item in held.set_aside}) == ([], {CONTEXT})
+    assert held.categories["THREAT"] == 0.3
+    joke = search([Passage("a", "너 죽여 버린다 농담이야")], ["ko"], load_taxonomy(), model)
+    assert joke.categories["THREAT"] == 0.15
+
+
+def _sure(harm: list[float], scene: float = 0.9, others: float = GROUP_AGREEMENT) -> Reading:
     groups = {group: Prediction(group, others, 0, 1) for group in GROUPS}
     return Reading(groups | {"THREAT": Prediction("THREAT", scene, 0, 1)}, harm, len(harm))
 
@@ -441,8 +468,11 @@ def test_the_model_holds_back_weak_matches_and_never_a_plain_threat() -> None:
     for reading, kept in (
         (_sure([0.9]), [*threat, *insult]),
         (_sure([0.9], scene=0.01), threat),
-        (_sure([0.9], others=0.019), threat),
-        (_sure([0.49]), threat),
+        (_sure([0.9], others=GROUP_AGREEMENT - 0.001), threat),
+        (_sure([AGREEMENT_SHORT]), [*threat, *insult]),
+        (_sure([AGREEMENT_SHORT - 0.01]), threat),
+        (_sure([AGREEMENT_SHORT] + [0.0] * SHORT), threat),
+        (_sure([AGREEMENT] + [0.0] * SHORT), [*threat, *insult]),
         (_sure([0.0]), threat),
     ):
         found, held = weighed([*threat, *insult], reading)
@@ -458,7 +488,45 @@ def test_a_match_of_several_places_needs_the_model_whatever_its_severity() -> No
     assert found == []
     assert {item.filter for item in held} == {CONTEXT}
     assert weighed(hits, _sure([0.9, 0.9, 0.9]))[0] == hits
-    assert weighed(hits, _sure([0.9, 0.9, 0.9], others=0.019))[0] == [], "the call is of another group"
+    elsewhere = _sure([0.9, 0.9, 0.9], others=GROUP_AGREEMENT - 0.001)
+    assert weighed(hits, elsewhere)[0] == [], "the call is of another group"
+
+
+def test_a_welfare_flag_needs_little_of_the_model_and_in_a_few_turns_nothing() -> None:
+    (flag,) = detect([Passage("a", "그냥 다 끝내고 죽고 싶어")], "ko", load_taxonomy())
+    assert flag.family == WELFARE
+    around = [0.0] * SHORT
+    assert weighed([flag], _sure([0.0]))[0] == [flag]
+    assert weighed([flag], _sure([WELFARE_AGREEMENT, *around]))[0] == [flag]
+    found, held = weighed([flag], _sure([WELFARE_AGREEMENT - 0.01, *around]))
+    assert (found, [item.filter for item in held]) == ([], [CONTEXT]), "it is listed, not dropped"
+
+
+@pytest.mark.parametrize("said", ["죽고 싶다", "요즘 그냥 죽고 싶어", "이제 그만 살고 싶어요"])
+def test_who_would_rather_not_live_is_heard_between_ordinary_things(said: str) -> None:
+    before = ["밥은 먹었어?", "응 아까 먹었지", "내일 비 온다더라", "우산 챙겨야겠네"]
+    after = ["아 맞다 세탁기 고쳤어", "얼마 들었는데", "오만 원", "비싸네"]
+    found = search(
+        [Passage("ab"[n % 2], text) for n, text in enumerate([*before, said, *after])], ["ko"] * 9, load_taxonomy()
+    )
+    assert WELFARE in {hit.family for hit in found.hits}
+
+
+def test_one_or_two_korean_sentences_have_other_odds_and_calls_and_english_do_not(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [
+        ["오늘 밤에 니네 집 앞에서 기다린다"],
+        ["오늘 밤에 니네 집 앞에서 기다린다"] * 3,
+        ["I'll be waiting outside"],
+    ]
+    moved = [model.read(text) for text in texts]
+    monkeypatch.setattr(detector, "ALONE_ODDS", 1.0)
+    plain = [model.read(text) for text in texts]
+    assert moved[1:] == plain[1:]
+    (odds,), (before,) = ([p / (1 - p) for p in reading.harm] for reading in (moved[0], plain[0]))
+    assert odds / before == pytest.approx(ALONE_ODDS, rel=0.01)
+    assert all(moved[0].groups[name].probability >= item.probability for name, item in plain[0].groups.items())
 
 
 @pytest.mark.parametrize(

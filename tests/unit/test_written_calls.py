@@ -25,7 +25,8 @@ def _runs(turns: list[str]) -> set[str]:
 
 def test_there_are_enough_calls_of_each_writer_and_form() -> None:
     assert Counter((call["writer"], call["phishing"]) for call in EVERYTHING) == {
-        ("dispatcher", True): 50, ("typist", True): 50, ("dispatcher", False): 75, ("typist", False): 75
+        ("dispatcher", True): 50, ("typist", True): 50, ("dispatcher", False): 75, ("typist", False): 75,
+        ("stenographer", True): 60, ("stenographer", False): 90,
     }  # fmt: skip
     forms = Counter((form(call), call["phishing"]) for call in EVERYTHING)
     assert len(forms) == 6
@@ -50,9 +51,10 @@ def test_no_call_shares_a_run_of_words_with_the_examples_that_the_model_is_made_
 def test_long_ordinary_calls_are_long_and_share_no_run_of_words_with_the_examples() -> None:
     talk = calls(TALK)
     assert Counter(call["writer"] for call in talk) == {
-        "friend": 16, "supervisor": 16, "hairdresser": 20, "taxi driver": 20, "principal": 20
+        "friend": 16, "supervisor": 16, "hairdresser": 20, "taxi driver": 20, "principal": 20, "operator": 30
     }  # fmt: skip
-    assert min(len(call["turns"]) for call in talk) >= 90
+    assert min(len(call["turns"]) for call in talk if call["writer"] != "operator") >= 90
+    assert min(len(call["turns"]) for call in talk) >= 30
     seen = {run for example in own_examples() for run in _runs(list(example.turns))}
     assert not [call["id"] for call in talk if _runs([turn["text"] for turn in call["turns"]]) & seen]
 
@@ -79,8 +81,8 @@ def test_a_call_about_phishing_sets_steps_aside_that_a_caller_would_be_found_by(
 
 def test_pairs_to_test_with_are_whole_and_share_no_run_of_words_with_the_examples() -> None:
     everything = pairs()
-    assert Counter(pair["language"] for pair in everything) == {"ko": 75, "en": 30}
-    assert len({pair["group"] for pair in everything} & set(GROUPS)) == 12
+    assert Counter(pair["language"] for pair in everything) == {"ko": 165, "en": 75}
+    assert len({pair["group"] for pair in everything} & set(GROUPS)) == 15
     seen = {run for example in own_examples() for run in _runs(list(example.turns))}
     for pair in everything:
         assert pair["harmful"] != pair["harmless"]

@@ -10,13 +10,14 @@ prints rules alone, the model alone, and both:
   pressing in every quarrel; else it is set aside by the filter :data:`CONTEXT`. A severe match of one place stands
   unless the model is all but certain of the contrary (:data:`CONTRARY`): such are sayings that no filter knows. Plain
   violence, extortion and self-harm (:data:`PLAIN`) in one place stand whatever the model says: what is said beside a
-  threat must not hide it. A welfare flag (:data:`WELFARE`) never needs the model: who says between other things that
-  they would rather not live is heard too late when a model is wrong. Nothing is dropped without being shown;
+  threat must not hide it. A welfare flag (:data:`WELFARE`) stands unless the model is sure of the contrary in a longer
+  talk (:data:`WELFARE_AGREEMENT`): who says between other things that they would rather not live is heard too late
+  when a model is wrong. Nothing is dropped without being shown;
 - a group's probability is the model's; where a rule of the group made a finding of severity 2 or more it is raised to
   the upper half of the scale (``0.5 + p / 2``). The model's most probable group is raised with it, if the model is sure
   enough of it (:data:`LEADING`): the rule says that there is something, and the model is better at saying what
-  (extortion is made of threats). In a dialogue of a few turns a group whose words are there but were set aside by a
-  filter is halved;
+  (extortion is made of threats). In a dialogue of a few turns a group whose words are there but were set aside, or made
+  ambiguous, by a filter is halved;
 - the model makes a finding of its own only above the group's threshold in its card (in one or two turns alone above
   :data:`~include.forensic.learned.detector.ALONE_THRESHOLD`, and none of
   :data:`~include.forensic.learned.detector.NEVER_ALONE`), and only where no rule of that
@@ -29,10 +30,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from include.forensic.hits import Hit, SetAside
-from include.forensic.learned.detector import ALONE, ALONE_THRESHOLD, NEVER_ALONE, SHORT, Prediction, Reading
+from include.forensic.learned.detector import (
+    ALONE,
+    ALONE_ODDS,
+    ALONE_THRESHOLD,
+    NEVER_ALONE,
+    SHORT,
+    Prediction,
+    Reading,
+)
 
 __all__ = [
     "AGREEMENT",
+    "AGREEMENT_SHORT",
     "CONTEXT",
     "GROUP_AGREEMENT",
     "LEADING",
@@ -40,6 +50,7 @@ __all__ = [
     "PARAMETERS",
     "PLAIN",
     "WELFARE",
+    "WELFARE_AGREEMENT",
     "combined",
     "unmet",
     "weighed",
@@ -54,18 +65,19 @@ CONTEXT = "context"
 WEAK = 2
 """Up to this severity a match needs the model's agreement."""
 
-AGREEMENT = 0.5
-"""Probability of harm in a short window that agrees with a weak match: as likely as not. By held-out probabilities of
-the project's examples 84 of 100 weak matches of one place in examples of a group stay and 18 of 250 in harmless ones
-(with 0.38: 87 and 28), of those of several places 90 of 100 and 8 of 150 (93 and 11)."""
+AGREEMENT, AGREEMENT_SHORT = 0.6, 0.5
+"""Probability of harm in a short window that agrees with a weak match, and the same in a dialogue of :data:`SHORT`
+stretches or fewer. By held-out probabilities of the project's examples of five turns or more 87 of 100 weak matches of
+one place in examples of their own group stay and 9 of 256 in harmless ones (with 0.5: 89 and 12); of those of shorter
+ones 64 of 100 and 14 of 115 with 0.5 (with 0.6: 61 and 13)."""
 
 SCENE_AGREEMENT = 0.14
 """Probability of the dialogue's most probable group that agrees with a weak match (with a prior of 2 %: 0.03)."""
 
-GROUP_AGREEMENT = 0.02
-"""Probability of a weak match's own group: three times what the prior gives most groups. By held-out probabilities 28
-of 100 weak matches of one place stay in examples of another group (without it 87), 38 of those of several places (92),
-and as many as without it in examples of their own (84, 90)."""
+GROUP_AGREEMENT = 0.05
+"""Probability of a weak match's own group: half as much as the prior gives all groups. By held-out probabilities 10 of
+100 weak matches of one place stay in examples of another group (with 0.02: 13), 19 of those of several places (24), and
+but for one of 100 as many as with 0.02 in examples of their own."""
 
 CONTRARY = 0.005
 """Below this probability of harm a severe match is set aside (with a prior of 2 %: 0.001)."""
@@ -74,15 +86,20 @@ PLAIN = ("THREAT", "EXTORTION", "SELF_HARM")
 """Families whose severe matches no context holds back."""
 
 WELFARE = "SELF_HARM"
-"""Matches of this family, weak ones too, are findings without the model's agreement: asking for 0.05 would leave 7 of
-the 18 weak ones in harmless examples, and take 6 of 100 from those of people who speak so (held-out probabilities)."""
+"""Matches of this family, weak ones too, are findings without more of the model than :data:`WELFARE_AGREEMENT`."""
+
+WELFARE_AGREEMENT = 0.01
+"""Least probability of harm around a welfare flag in a dialogue of more than :data:`SHORT` stretches; in shorter ones
+none is asked for. By held-out probabilities of examples of five turns or more all 95 of people who speak so stay (with
+0.02: 93), and 9 of 26 harmless ones; so do all of 69 such sentences that were put between eight ordinary ones each, in
+two draws."""
 
 LEADING = 0.027
 """From this probability on, the model's most probable group is raised together with a rule's."""
 
 PARAMETERS = [
-    MODEL_SEVERITY, WEAK, AGREEMENT, SCENE_AGREEMENT, GROUP_AGREEMENT, CONTRARY, PLAIN, WELFARE, LEADING, ALONE,
-    ALONE_THRESHOLD, NEVER_ALONE,
+    MODEL_SEVERITY, WEAK, AGREEMENT, AGREEMENT_SHORT, SCENE_AGREEMENT, GROUP_AGREEMENT, CONTRARY, PLAIN, WELFARE,
+    WELFARE_AGREEMENT, LEADING, ALONE, ALONE_ODDS, ALONE_THRESHOLD, NEVER_ALONE,
 ]  # fmt: skip
 """All of them: part of the digest of an analysis."""
 
@@ -95,15 +112,16 @@ def weighed(hits: Sequence[Hit], reading: Reading) -> tuple[list[Hit], list[SetA
         reading: of :meth:`LanguageModel.read`.
     """
     scene = max((item.probability for item in reading.groups.values()), default=0.0)
+    agreement = AGREEMENT_SHORT if reading.stretches <= SHORT else AGREEMENT
     kept: list[Hit] = []
     held: list[SetAside] = []
     for hit in hits:
         harm = reading.harm[hit.place.passage]
         if hit.category.startswith(WELFARE):
-            agrees = True
+            agrees = reading.stretches <= SHORT or harm >= WELFARE_AGREEMENT
         elif hit.severity <= WEAK or hit.related:
             own = reading.groups[hit.family].probability if hit.family in reading.groups else 0.0
-            agrees = harm >= AGREEMENT and scene >= SCENE_AGREEMENT and own >= GROUP_AGREEMENT
+            agrees = harm >= agreement and scene >= SCENE_AGREEMENT and own >= GROUP_AGREEMENT
         else:
             agrees = harm >= CONTRARY or hit.category.startswith(PLAIN)
         if agrees:

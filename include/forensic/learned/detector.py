@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from include.forensic.learned.classifier import Classifier
 from include.forensic.learned.corpus import GROUPS
-from include.forensic.learned.features import Window, dense, read_turns, windows
+from include.forensic.learned.features import Window, dense, is_korean, read_turns, windows
 from include.forensic.learned.modelfile import SHIPPED, Card, read_model
 from include.forensic.learned.stretches import stretches
 
 __all__ = [
     "ALONE",
+    "ALONE_ODDS",
     "ALONE_THRESHOLD",
     "NEVER_ALONE",
     "SHORT",
@@ -36,6 +37,13 @@ ALONE, ALONE_THRESHOLD = 2, 0.85
 """Dialogues of so many stretches or fewer, and the least probability of a finding in them: nothing around a sentence
 tells a quarrel from a joke. Of 4,000 ordinary sentences by themselves 12 had a finding by the model with 0.6, one has
 with this."""
+
+ALONE_ODDS = 3.0
+"""By how much the odds of every group are multiplied in a Korean dialogue of :data:`ALONE` stretches or fewer. Examples
+of so few words are nearly all minimal pairs: held out, 0.35 of the harmful ones and 0.013 of the harmless ones reach
+0.5, with three times the odds 0.45 and 0.025. What people say otherwise is far from both: of 5,659 turns of ordinary
+calls, each alone, one reaches 0.5 then, of 4,000 ordinary sentences four, two of which say that somebody does not want
+to live. English has no such figures, and is left as it is."""
 
 NEVER_ALONE = "MANIPULATION"
 """A group of which the model finds nothing in so short a dialogue: who denies what nobody has told may be right."""
@@ -109,6 +117,8 @@ class LanguageModel:
         if not said:
             return Reading({}, [0.0] * len(turns), 0)
         chosen, probabilities = self.windows(said)
+        if len(said) <= ALONE and is_korean(" ".join(said)):
+            probabilities = _likelier(probabilities, ALONE_ODDS)
         return Reading(
             settle(chosen, probabilities, owner, max(self.card.sizes)),
             _by_turn(chosen, probabilities, owner, len(turns)),
@@ -131,6 +141,12 @@ class LanguageModel:
             and not (alone and item.group == NEVER_ALONE)
         ]
         return sorted(reached, key=lambda item: -item.probability)
+
+
+def _likelier(probabilities: NDArray[np.float64], odds: float) -> NDArray[np.float64]:
+    """Windows' probabilities, ``(windows, classes)``, with the odds of harm multiplied; harmless is the last class."""
+    moved = probabilities * np.where(np.arange(probabilities.shape[1]) < len(GROUPS), odds, 1.0)
+    return np.asarray(moved / moved.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def settle(

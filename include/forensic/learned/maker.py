@@ -12,6 +12,7 @@ from include.forensic.learned.corpus import CLASSES, Example
 from include.forensic.learned.towers import korean_items, spoken
 from include.forensic.learned.training import (
     calibrated,
+    calibrating,
     fit,
     fit_networks,
     folds,
@@ -60,7 +61,10 @@ class Maker:
         linear = held_out(self.items, self._numbered, count)
         tell("networks without a fold each")
         members = (linear, held_out_networks(self.items, self._said, self._korean, count))
-        self._slopes, self._offset = calibrated(members, self._korean[:count], self.labels, prior)
+        rows = calibrating(self.items[:count])
+        self._slopes, self._offset = calibrated(
+            [scores[rows] for scores in members], self._korean[rows], [self.labels[row] for row in rows.tolist()], prior
+        )
         self.held_out: NDArray[np.float64] = softmax(
             weighted(members, self._korean[:count], self._slopes) + self._offset
         )
