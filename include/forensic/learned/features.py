@@ -38,7 +38,7 @@ __all__ = [
     "word_vectors",
 ]
 
-VERSION = "3"
+VERSION = "4"
 """Raise it when the same text would give other numbers: a model of another version is refused."""
 
 BUCKETS = 1 << 17
