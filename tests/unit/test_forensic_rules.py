@@ -53,11 +53,33 @@ def test_every_family_has_rules_in_both_languages() -> None:
         ("너도 애도 다 죽이고 나도 감옥 갈 거야", "만약 너도 애도 다 죽이고 나도 감옥 갈 거야 라고 한다면", "THREAT"),
         ("유튜브에 네 영상 다 뿌릴 거야", "웹툰에서 네 영상 다 뿌릴 거야 그러더라", "THREAT"),
         ("저 이제 죽고 싶어요", "저 이제 죽고 싶지 않아요", "SELF_HARM"),
+        ("이혼할 거라면서 법원 가는 날 내가 칼로 찔러 버릴 거야", "법원 가는 날 칼로 찔러 버릴 거래", "THREAT"),
+        ("니 딸 내일 소풍 갈 거라네, 내가 거기 가서 찔러 버린다", "거기 가서 찔러 버릴 거라던데", "THREAT"),
+        ("신고하면 너 죽여 버립니다", "이 약은 진딧물을 죽여 버립니다", "THREAT"),
+        ("저 다시 전화하면 묻어 버립니다", "음식물 쓰레기는 묻어 버립니다", "THREAT"),
+        ("돈 안 주면 가게 유리 다 깬다", "아이가 공놀이하다 창문 다 깬다", "THREAT"),
+        ("또 오면 차 확 부순다", "커피 마시면 잠이 확 깬다", "THREAT"),
+        ("니 대가리부터 깐다", "마늘 대가리를 까 줄까?", "THREAT"),
+        ("그 새끼 패러 갈 거야", "장작 패러 갈 거야", "THREAT"),
+        ("고마 확 죽여 뿐다", "맛이 쥑이네", "THREAT"),
+        ("다리몽둥이 분질러 놓을 끼다", "나뭇가지 분질러 놓을 끼다", "THREAT"),
     ],
 )
 def test_minimal_pairs(fires: str, silent: str, family: str) -> None:
     assert family in _families(fires)
     assert family not in _families(silent)
+
+
+@pytest.mark.parametrize(
+    ("offender", "witness"),
+    [
+        ("확 죽여 버린다고 고함을 쳐야 말을 듣지", "확 죽여 버린다고 고함을 치더라고요"),
+        ("죽여 버린다고 소리 지르기 전에 문 열어", "죽여 버린다고 소리 지르더라고요"),
+    ],
+)
+def test_who_shouts_is_not_who_tells_of_it(offender: str, witness: str) -> None:
+    (threat,), (told,) = (detect([Passage("a", text)], "ko", TAXONOMY) for text in (offender, witness))
+    assert (threat.severity, told.severity) == (3, 1)
 
 
 def test_who_is_meant_decides_the_family() -> None:

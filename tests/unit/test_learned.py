@@ -38,7 +38,6 @@ from include.forensic.learned.combine import (
     AGREEMENT_SHORT,
     GROUP_AGREEMENT,
     WELFARE,
-    WELFARE_AGREEMENT,
 )
 from include.forensic.learned.corpus import Example
 from include.forensic.learned.detector import ALONE_ODDS, ALONE_THRESHOLD, NEVER_ALONE, SHORT
@@ -492,17 +491,13 @@ def test_a_match_of_several_places_needs_the_model_whatever_its_severity() -> No
     assert weighed(hits, elsewhere)[0] == [], "the call is of another group"
 
 
-def test_a_welfare_flag_needs_little_of_the_model_and_in_a_few_turns_nothing() -> None:
+def test_a_welfare_flag_needs_nothing_of_the_model() -> None:
     (flag,) = detect([Passage("a", "그냥 다 끝내고 죽고 싶어")], "ko", load_taxonomy())
     assert flag.family == WELFARE
-    around = [0.0] * SHORT
-    assert weighed([flag], _sure([0.0]))[0] == [flag]
-    assert weighed([flag], _sure([WELFARE_AGREEMENT, *around]))[0] == [flag]
-    found, held = weighed([flag], _sure([WELFARE_AGREEMENT - 0.01, *around]))
-    assert (found, [item.filter for item in held]) == ([], [CONTEXT]), "it is listed, not dropped"
+    assert weighed([flag], _sure([0.0] * (SHORT + 1), scene=0.0, others=0.0))[0] == [flag]
 
 
-@pytest.mark.parametrize("said", ["죽고 싶다", "요즘 그냥 죽고 싶어", "이제 그만 살고 싶어요"])
+@pytest.mark.parametrize("said", ["죽고 싶다", "요즘 그냥 죽고 싶어", "이제 그만 살고 싶어요", "살기 싫다"])
 def test_who_would_rather_not_live_is_heard_between_ordinary_things(said: str) -> None:
     before = ["밥은 먹었어?", "응 아까 먹었지", "내일 비 온다더라", "우산 챙겨야겠네"]
     after = ["아 맞다 세탁기 고쳤어", "얼마 들었는데", "오만 원", "비싸네"]

@@ -10,9 +10,8 @@ prints rules alone, the model alone, and both:
   pressing in every quarrel; else it is set aside by the filter :data:`CONTEXT`. A severe match of one place stands
   unless the model is all but certain of the contrary (:data:`CONTRARY`): such are sayings that no filter knows. Plain
   violence, extortion and self-harm (:data:`PLAIN`) in one place stand whatever the model says: what is said beside a
-  threat must not hide it. A welfare flag (:data:`WELFARE`) stands unless the model is sure of the contrary in a longer
-  talk (:data:`WELFARE_AGREEMENT`): who says between other things that they would rather not live is heard too late
-  when a model is wrong. Nothing is dropped without being shown;
+  threat must not hide it. A welfare flag (:data:`WELFARE`) never needs the model: who says between other things that
+  they would rather not live is heard too late when a model is wrong. Nothing is dropped without being shown;
 - a group's probability is the model's; where a rule of the group made a finding of severity 2 or more it is raised to
   the upper half of the scale (``0.5 + p / 2``). The model's most probable group is raised with it, if the model is sure
   enough of it (:data:`LEADING`): the rule says that there is something, and the model is better at saying what
@@ -50,7 +49,6 @@ __all__ = [
     "PARAMETERS",
     "PLAIN",
     "WELFARE",
-    "WELFARE_AGREEMENT",
     "combined",
     "unmet",
     "weighed",
@@ -86,20 +84,15 @@ PLAIN = ("THREAT", "EXTORTION", "SELF_HARM")
 """Families whose severe matches no context holds back."""
 
 WELFARE = "SELF_HARM"
-"""Matches of this family, weak ones too, are findings without more of the model than :data:`WELFARE_AGREEMENT`."""
-
-WELFARE_AGREEMENT = 0.01
-"""Least probability of harm around a welfare flag in a dialogue of more than :data:`SHORT` stretches; in shorter ones
-none is asked for. By held-out probabilities of examples of five turns or more all 95 of people who speak so stay (with
-0.02: 93), and 9 of 26 harmless ones; so do all of 69 such sentences that were put between eight ordinary ones each, in
-two draws."""
+"""Matches of this family, weak ones too, are findings without the model's agreement: 살기 싫다 between ordinary things
+has as little of it as 더워서 살기 싫다."""
 
 LEADING = 0.027
 """From this probability on, the model's most probable group is raised together with a rule's."""
 
 PARAMETERS = [
     MODEL_SEVERITY, WEAK, AGREEMENT, AGREEMENT_SHORT, SCENE_AGREEMENT, GROUP_AGREEMENT, CONTRARY, PLAIN, WELFARE,
-    WELFARE_AGREEMENT, LEADING, ALONE, ALONE_ODDS, ALONE_THRESHOLD, NEVER_ALONE,
+    LEADING, ALONE, ALONE_ODDS, ALONE_THRESHOLD, NEVER_ALONE,
 ]  # fmt: skip
 """All of them: part of the digest of an analysis."""
 
@@ -118,7 +111,7 @@ def weighed(hits: Sequence[Hit], reading: Reading) -> tuple[list[Hit], list[SetA
     for hit in hits:
         harm = reading.harm[hit.place.passage]
         if hit.category.startswith(WELFARE):
-            agrees = reading.stretches <= SHORT or harm >= WELFARE_AGREEMENT
+            agrees = True
         elif hit.severity <= WEAK or hit.related:
             own = reading.groups[hit.family].probability if hit.family in reading.groups else 0.0
             agrees = harm >= agreement and scene >= SCENE_AGREEMENT and own >= GROUP_AGREEMENT
